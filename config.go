@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/harrier-xdr/harrier/connectors"
+	"github.com/harrier-xdr/harrier/hunt"
+)
+
+// Config is the configuration file. Decoding is strict: an unknown key or a wrong type is an error with file, line and column, and
+// nothing is started.
+type Config struct {
+	Listen      string             `yaml:"listen"`     // host:port; loopback by default
+	State       string             `yaml:"state"`      // folder of what the service keeps
+	LogLevel    string             `yaml:"log_level"`  // trace, debug, info, warn, error
+	Deadline    string             `yaml:"deadline"`   // how long each source of a hunt may take, such as 60s
+	Mappings    []string           `yaml:"mappings"`   // mapping files beside the built-in ones
+	Principals  []PrincipalConfig  `yaml:"principals"` // who may ask
+	Connections []ConnectionConfig `yaml:"connections"`
+
+	file     string
+	deadline time.Duration
+}
+
+// PrincipalConfig is somebody who may ask.
+type PrincipalConfig struct {
+	Name    string   `yaml:"name"`
+	Token   string   `yaml:"token"` // hashed, as `harrier token` prints it; never the token itself
+	Tenants []string `yaml:"tenants"`
+}
+
+// ConnectionConfig is a connection of a tenant to a source.
+type ConnectionConfig struct {
+	Name      string   `yaml:"name"`
+	Tenant    string   `yaml:"tenant"`
+	Connector string   `yaml:"connector"`
+	Settings  settings `yaml:"settings"`
+
+	line int
+}
+
+// settings are decoded by the connector that they are for.
+type settings struct{ node ast.Node }
+
+// UnmarshalYAML keeps the node.
+func (s *settings) UnmarshalYAML(n ast.Node) error {
+	s.node = n
+	return nil
+}
+
+// UnmarshalYAML decodes strictly and remembers the line for later messages.
+func (c *ConnectionConfig) UnmarshalYAML(n ast.Node) error {
+	type plain ConnectionConfig
+	c.line = n.GetToken().Position.Line
+	return yaml.NodeToValue(n, (*plain)(c), yaml.Strict())
+}
+
+// defaultConfig works with nothing configured: loopback only, nobody let in, no source.
+func defaultConfig() *Config {
+	return &Config{Listen: "127.0.0.1:8080", State: "harrier-state", LogLevel: "info", Deadline: "60s"}
+}
+
+// loadConfig reads a configuration file. Paths in it are relative to the file.
+func loadConfig(file string) (*Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, configError(file, "cannot be read: %v", unwrapPath(err))
+	}
+	c := defaultConfig()
+	c.file = file
+	if err := decodeYAML(text, c); err != nil {
+		return nil, configError(file, "%s", yamlMessage(err))
+	}
+	return c, c.check()
+}
+
+func decodeYAML(text []byte, into any) error {
+	if len(strings.TrimSpace(string(text))) == 0 {
+		return errors.New("the file is empty")
+	}
+	doc, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return err
+	}
+	if len(doc.Docs) != 1 || doc.Docs[0].Body == nil {
+		return errors.New("a configuration is one YAML document")
+	}
+	return yaml.NewDecoder(strings.NewReader(""), yaml.Strict()).DecodeFromNode(doc.Docs[0].Body, into)
+}
+
+// unwrapPath drops the path that os puts into its errors: the message has it already.
+func unwrapPath(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// yamlMessage writes a decoding error as `line L, column C: what`.
+func yamlMessage(err error) string {
+	var e yaml.Error
+	if errors.As(err, &e) && e.GetToken() != nil {
+		p := e.GetToken().Position
+		return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, e.GetMessage())
+	}
+	return err.Error()
+}
+
+func configError(source, format string, args ...any) error {
+	return &hunt.Error{Op: "config", Source: source, Code: hunt.BadConfig, Message: fmt.Sprintf(format, args...)}
+}
+
+// check refuses what decodes but cannot be meant.
+func (c *Config) check() error {
+	var err error
+	if c.deadline, err = time.ParseDuration(c.Deadline); err != nil || c.deadline <= 0 {
+		return configError(c.file, "deadline: %q is no duration such as 60s", c.Deadline)
+	}
+	for _, p := range c.Principals {
+		if p.Name == "" || len(p.Tenants) == 0 {
+			return configError(c.file, "principals: each needs a name and at least one tenant")
+		}
+	}
+	seen := map[hunt.ConnectionRef]bool{}
+	for i := range c.Connections {
+		if err := c.checkConnection(&c.Connections[i], seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkConnection(n *ConnectionConfig, seen map[hunt.ConnectionRef]bool) error {
+	ref := hunt.ConnectionRef{Tenant: n.Tenant, Connection: n.Name}
+	where := fmt.Sprintf("%s: line %d", c.file, n.line)
+	switch {
+	case n.Name == "" || n.Tenant == "":
+		return configError(where, "a connection needs a name and a tenant")
+	case seen[ref]:
+		return configError(where, "the connection %s is there twice", ref)
+	case connectors.Table()[n.Connector] == nil:
+		return configError(where, "no connector %q; there are files and lake", n.Connector)
+	}
+	seen[ref] = true
+	return nil
+}
+
+// decoder returns the function that decodes a connection's settings, with paths relative to the configuration file.
+func (c *Config) decoder(n *ConnectionConfig) func(any) error {
+	return func(into any) error {
+		if n.Settings.node == nil {
+			return nil
+		}
+		if err := yaml.NodeToValue(n.Settings.node, into, yaml.Strict()); err != nil {
+			return configError(c.file, "%s", yamlMessage(err))
+		}
+		return nil
+	}
+}
+
+// path makes a path of the configuration relative to its file.
+func (c *Config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) || c.file == "" {
+		return p
+	}
+	return filepath.Join(filepath.Dir(c.file), p)
+}

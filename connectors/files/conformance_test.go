@@ -1,0 +1,240 @@
+package files_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/harrier-xdr/harrier/connectors/files"
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/hunttest"
+	"github.com/harrier-xdr/harrier/hunt/mapping"
+	"github.com/harrier-xdr/harrier/hunt/vector"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+// TestConformance runs the suite over events that are written as NDJSON, one key per column, and mapped by a table of plain copies.
+// Two things cannot be carried that way: values that JSON or a mapping has no word for (keep), and type_uid, which a mapping always
+// computes (hideTypeUID).
+func TestConformance(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		cache int64
+	}{{"cached", 0}, {"mapped again for every search", 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			var log string
+			write := func(t *testing.T, d hunttest.Data) { appendFile(t, log, ndjsonOf(d)) }
+			open := func(t *testing.T, data []hunttest.Data) hunt.Connector {
+				dir := t.TempDir()
+				log = filepath.Join(dir, "events.log")
+				for _, d := range data {
+					write(t, d)
+				}
+				f := openFiles(t, files.Config{Path: dir, CacheBytes: c.cache}, copies(t, data))
+				return hideTypeUID{f}
+			}
+			hunttest.Suite{Open: open, Streams: suiteStreams(), Keep: keep, Grow: write}.Run(t)
+		})
+	}
+}
+
+// suiteStreams is the suite's own choice with the columns that a mapping always fills and without type_uid.
+func suiteStreams() []hunt.Stream {
+	var out []hunt.Stream
+	for _, uid := range []int64{ocsf.ProcessActivity, ocsf.NetworkActivity, ocsf.DetectionFinding, ocsf.Authentication} {
+		class := ocsf.ByUID(uid)
+		attributes := hunttest.AllAttributes(class)
+		delete(attributes, "type_uid")
+		out = append(out, hunt.Stream{Name: "conformance", Class: class, Attributes: attributes})
+	}
+	last := &out[len(out)-1]
+	for i := 0; i < len(last.Class.Columns); i += 2 {
+		delete(last.Attributes, last.Class.Columns[i].Path)
+	}
+	for _, path := range []string{"category_uid", "activity_id", "severity_id"} {
+		last.Attributes[path] = true
+	}
+	return out
+}
+
+// keep refuses what JSON cannot carry (infinite numbers) and what every mapping reads as absent (blank text and `-`).
+func keep(_ string, v hunt.Value) bool {
+	switch v.Kind() {
+	case hunt.FloatKind:
+		return !math.IsInf(v.Flt(), 0)
+	case hunt.StringKind:
+		text := strings.TrimSpace(v.Str())
+		return text != "" && text != "-"
+	}
+	return true
+}
+
+// hideTypeUID leaves type_uid out of descriptions.
+type hideTypeUID struct{ *files.Files }
+
+func (h hideTypeUID) Describe(ctx context.Context) (*hunt.Description, error) {
+	d, err := h.Files.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := *d
+	out.Streams = nil
+	for _, s := range d.Streams {
+		attributes := map[string]bool{}
+		for path := range s.Attributes {
+			if path != "type_uid" {
+				attributes[path] = true
+			}
+		}
+		s.Attributes = attributes
+		out.Streams = append(out.Streams, s)
+	}
+	return &out, nil
+}
+
+// copies makes a mapping that copies every attribute of the streams from the key of its own name.
+func copies(t *testing.T, data []hunttest.Data) *mapping.Set {
+	t.Helper()
+	file := &mapping.File{Mapping: "conformance", Columns: map[string]*mapping.Spec{}}
+	for _, d := range data {
+		rule := mapping.Rule{Match: mapping.Conditions{{"class": {Values: []string{d.Stream.Class.Name}}}}, Class: d.Stream.Class.Name, Columns: map[string]*mapping.Spec{}}
+		for path := range d.Stream.Attributes {
+			rule.Columns[path] = &mapping.Spec{From: mapping.Names{path}, Via: viaOf(d.Stream.Class.Column(path).Type)}
+			file.MissingExcept = append(file.MissingExcept, path)
+		}
+		rule.Columns["time"] = &mapping.Spec{From: mapping.Names{"time"}, Via: "time"}
+		file.Rules = append(file.Rules, rule)
+	}
+	set, err := mapping.Compile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func viaOf(t ocsf.Type) string {
+	switch t {
+	case ocsf.Int, ocsf.Long, ocsf.Enum:
+		return "int"
+	case ocsf.Float:
+		return "float"
+	case ocsf.Boolean:
+		return "bool"
+	case ocsf.Time:
+		return "time"
+	}
+	return ""
+}
+
+// ndjsonOf writes events as lines. Values of an array of objects are a JSON array per column, with null where an object lacks one.
+func ndjsonOf(d hunttest.Data) string {
+	var b strings.Builder
+	for row := range int(d.Record.NumRows()) {
+		fmt.Fprintf(&b, `{"class":%s,"key":%s`, quote(d.Stream.Class.Name), quote(d.Record.Column(0).(*array.String).Value(row)))
+		for path := range d.Stream.Attributes {
+			fmt.Fprintf(&b, `,%s:%s`, quote(path), valueOf(d, path, row))
+		}
+		fmt.Fprintf(&b, `,"time":%s`, one(vector.Row{Record: d.Record, Index: row}.Values("time")))
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+func valueOf(d hunttest.Data, path string, row int) string {
+	r := vector.Row{Record: d.Record, Index: row}
+	list := d.Stream.Class.Column(path).List
+	if list == "" {
+		return one(r.Values(path))
+	}
+	var items []string
+	for _, e := range r.Elements(list) {
+		items = append(items, one(e.Values(path)))
+	}
+	return "[" + strings.Join(items, ",") + "]"
+}
+
+// one writes a value as JSON.
+func one(values []hunt.Value) string {
+	if len(values) == 0 {
+		return "null"
+	}
+	switch v := values[0]; v.Kind() {
+	case hunt.StringKind:
+		return quote(v.Str())
+	case hunt.TimeKind:
+		return quote(hunt.FormatTime(v.Num()))
+	case hunt.IPKind:
+		return quote(netip.AddrFrom16(v.Addr16()).String())
+	default:
+		return v.Text()
+	}
+}
+
+// quote writes a JSON string and keeps bytes that are no UTF-8.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteString(`\` + string(rune(c)))
+		case c < 0x20:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// openFiles opens a connection as the suite's identity and looks at the folder in every Describe.
+func openFiles(t testing.TB, cfg files.Config, set *mapping.Set) *files.Files {
+	t.Helper()
+	f, err := files.Open(t.Context(), hunttest.Identity(), cfg, set, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.NoDebounce()
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func appendFile(t testing.TB, path, text string) {
+	t.Helper()
+	out, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := out.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func jsonObject(t testing.TB, text string) map[string]any {
+	t.Helper()
+	out := map[string]any{}
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return out
+}
+
+func rawOf(rec arrow.RecordBatch) []string {
+	var out []string
+	col := rec.Column(rec.Schema().FieldIndices("raw")[0]).(*array.String)
+	for i := range col.Len() {
+		out = append(out, strings.Clone(col.Value(i)))
+	}
+	return out
+}

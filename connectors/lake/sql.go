@@ -1,0 +1,304 @@
+package lake
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+// This file writes values, names and comparisons in the SQL of DuckDB.
+
+// quoteName quotes an identifier.
+func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// quoteText writes a text literal. SQL text cannot hold a NUL byte, so one is written as chr(0).
+func quoteText(s string) string {
+	quoted := `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
+	if !strings.Contains(s, "\x00") {
+		return quoted
+	}
+	return `(` + strings.ReplaceAll(quoted, "\x00", `' || chr(0) || '`) + `)`
+}
+
+// The instants that DuckDB can hold, and those that it can read from text, in microseconds.
+const (
+	minInstant, maxInstant int64 = -9_223_372_022_400_000_000, math.MaxInt64 - 1
+	minWritten, maxWritten int64 = -62_135_596_800_000_000, 253_402_300_799_999_999
+)
+
+func quoteTime(us int64) string {
+	if us < minWritten || us > maxWritten {
+		return fmt.Sprintf("make_timestamptz(%d)", us)
+	}
+	return "TIMESTAMPTZ '" + hunt.FormatTime(us) + "'"
+}
+
+func quoteIP(ip [16]byte) string { return "unhex('" + hex.EncodeToString(ip[:]) + "')" }
+
+// quoteValue writes a literal; false if SQL cannot express it.
+func quoteValue(v hunt.Value) (string, bool) {
+	switch v.Kind() {
+	case hunt.StringKind:
+		return quoteText(v.Str()), isPlain(v.Str())
+	case hunt.FloatKind:
+		return "'" + strconv.FormatFloat(v.Flt(), 'g', -1, 64) + "'::DOUBLE", !math.IsNaN(v.Flt())
+	case hunt.BoolKind:
+		return strconv.FormatBool(v.Num() == 1), true
+	case hunt.TimeKind:
+		return quoteTime(v.Num()), minInstant <= v.Num() && v.Num() <= maxInstant
+	case hunt.IPKind:
+		return quoteIP(v.Addr16()), true
+	}
+	return fmt.Sprintf("'%d'::BIGINT", v.Num()), true
+}
+
+// sqlType is the DuckDB type of a column's values, as they are read from Parquet.
+func sqlType(t ocsf.Type) string {
+	switch t {
+	case ocsf.Float:
+		return "DOUBLE"
+	case ocsf.Boolean:
+		return "BOOLEAN"
+	case ocsf.Time:
+		return "TIMESTAMPTZ"
+	case ocsf.IP:
+		return "BLOB"
+	case ocsf.Int, ocsf.Long, ocsf.Enum:
+		return "BIGINT"
+	}
+	return "VARCHAR"
+}
+
+// columnType is the DuckDB type of a physical column.
+func columnType(class *ocsf.Class, name string) string {
+	list := class.List(name)
+	if len(list) == 0 {
+		return sqlType(class.Column(name).Type)
+	}
+	fields := make([]string, len(list))
+	for i, c := range list {
+		fields[i] = quoteName(c.Leaf()) + " " + sqlType(c.Type)
+	}
+	return "STRUCT(" + strings.Join(fields, ", ") + ")[]"
+}
+
+// comparison is a predicate in SQL. Operand is what to compare; the SQL is NULL or false where Match is false.
+type comparison struct {
+	sql     string // with %s for the operand
+	pattern string // instead of sql: an RE2 pattern that the operand must match
+	state   hunt.Disposition
+	reason  string
+}
+
+func local(reason string) comparison { return comparison{state: hunt.Local, reason: reason} }
+
+func exactly(sql string) comparison { return comparison{sql: sql, state: hunt.Exact} }
+
+func matching(pattern string) comparison { return comparison{pattern: pattern, state: hunt.Exact} }
+
+const (
+	reasonBytes   = "the argument holds bytes that are no UTF-8, which DuckDB cannot take"
+	reasonLiteral = "DuckDB has no such number"
+	reasonLarge   = "the expression is too large for DuckDB's RE2"
+	reasonEscaped = "text with bytes that are no UTF-8 is stored rune by rune, so it is checked again"
+)
+
+// compare translates a predicate on a value; Exists is not one.
+func compare(p *hunt.Predicate) comparison {
+	switch p.Type {
+	case ocsf.String, ocsf.JSON:
+		return compareText(p)
+	case ocsf.IP:
+		return compareIP(p)
+	}
+	return compareOrdered(p)
+}
+
+func compareText(p *hunt.Predicate) comparison {
+	for _, a := range p.Args {
+		if !isPlain(a.Str()) {
+			return local(reasonBytes)
+		}
+	}
+	switch p.Op {
+	case hunt.Eq, hunt.In:
+		return compareEqual(p)
+	case hunt.LikeOp:
+		return compareLike(p)
+	case hunt.RegexOp:
+		return compareRegex(p)
+	}
+	return comparePart(p)
+}
+
+// compareEqual is eq and in. DuckDB's lower makes ASCII of two runes outside ASCII, which Fold does not; such a text gets shorter.
+func compareEqual(p *hunt.Predicate) comparison {
+	if len(p.Args) == 0 {
+		return exactly("false")
+	}
+	if p.CaseSensitive {
+		return exactly("%s" + anyOf(p.Needles()))
+	}
+	plain, folded := []string{}, []string{}
+	for _, n := range p.Needles() {
+		if hunt.IsASCII(n) {
+			plain = append(plain, n)
+		} else {
+			folded = append(folded, `\A`+foldedPattern(n)+`\z`)
+		}
+	}
+	var parts []string
+	if len(plain) > 0 {
+		parts = append(parts, "lower(%[1]s)"+anyOf(plain)+" AND strlen(%[1]s) = strlen(lower(%[1]s))")
+	}
+	for _, alt := range alternations(folded) {
+		parts = append(parts, "regexp_matches(%[1]s, "+escapePercent(quoteText(alt))+")")
+	}
+	return exactly("(" + strings.Join(parts, " OR ") + ")")
+}
+
+func anyOf(needles []string) string {
+	if len(needles) == 1 {
+		return " = " + escapePercent(quoteText(needles[0]))
+	}
+	quoted := make([]string, len(needles))
+	for i, n := range needles {
+		quoted[i] = escapePercent(quoteText(n))
+	}
+	return " IN (" + strings.Join(quoted, ", ") + ")"
+}
+
+// escapePercent protects a literal from the verb that stands for the operand.
+func escapePercent(s string) string { return strings.ReplaceAll(s, "%", "%%") }
+
+// comparePart is contains, startsWith and endsWith.
+func comparePart(p *hunt.Predicate) comparison {
+	needle := p.Needles()[0]
+	if needle == "" {
+		return exactly("%s IS NOT NULL") // every text contains it
+	}
+	pattern := foldedPattern
+	if p.CaseSensitive {
+		pattern = exactPattern
+	}
+	switch p.Op {
+	case hunt.StartsWith:
+		return matching(`\A` + pattern(needle))
+	case hunt.EndsWith:
+		return matching(pattern(needle) + `\z`)
+	}
+	return matching(pattern(needle))
+}
+
+func compareLike(p *hunt.Predicate) comparison {
+	pattern, counts := likePattern(p.Args[0].Str(), !p.CaseSensitive)
+	if counts {
+		return comparison{pattern: orEscaped(pattern), state: hunt.Widened, reason: reasonEscaped}
+	}
+	return matching(pattern)
+}
+
+func compareRegex(p *hunt.Predicate) comparison {
+	pattern, ok := regexPattern(p.Regex().String())
+	if !ok {
+		return local(reasonLarge)
+	}
+	return comparison{pattern: orEscaped(pattern), state: hunt.Widened, reason: reasonEscaped}
+}
+
+func compareIP(p *hunt.Predicate) comparison {
+	switch p.Op {
+	case hunt.CIDR:
+		lo, hi := p.Block()
+		return exactly("%[1]s >= " + quoteIP(lo) + " AND %[1]s <= " + quoteIP(hi))
+	case hunt.Scope:
+		return exactly(scopeSQL(p.Args[0].Str()))
+	}
+	return compareOrdered(p)
+}
+
+// blocksOf lists the address blocks of each scope that hunt.InScope knows, but EXTERNAL, which is all others.
+func blocksOf(scope string) []string {
+	switch scope {
+	case "PRIVATE":
+		return []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
+	case "LOOPBACK":
+		return []string{"127.0.0.0/8", "::1/128"}
+	case "LINK_LOCAL":
+		return []string{"169.254.0.0/16", "fe80::/10"}
+	case "MULTICAST":
+		return []string{"224.0.0.0/4", "ff00::/8"}
+	case "UNSPECIFIED":
+		return []string{"0.0.0.0/32", "::/128"}
+	}
+	return nil
+}
+
+func scopeSQL(scope string) string {
+	if scope != "EXTERNAL" {
+		return "(" + inBlocks(blocksOf(scope)) + ")"
+	}
+	var all []string
+	for _, s := range hunt.ScopeNames() {
+		all = append(all, blocksOf(s)...)
+	}
+	return "NOT (" + inBlocks(all) + ")"
+}
+
+func inBlocks(blocks []string) string {
+	column := ocsf.Column{GraphQL: "ip", Type: ocsf.IP}
+	parts := make([]string, 0, len(blocks))
+	for _, b := range blocks {
+		if p, err := hunt.NewPredicate(&column, hunt.CIDR, false, hunt.String(b)); err == nil {
+			parts = append(parts, "("+compareIP(p).sql+")")
+		}
+	}
+	return strings.Join(parts, " OR ")
+}
+
+// compareOrdered is eq, in and the ranges on numbers, booleans, times and addresses. Match orders NaN before all numbers, DuckDB
+// after them.
+func compareOrdered(p *hunt.Predicate) comparison {
+	literals := make([]string, len(p.Args))
+	for i, a := range p.Args {
+		text, ok := quoteValue(a)
+		if !ok {
+			return local(reasonLiteral)
+		}
+		literals[i] = text
+	}
+	float := p.Type == ocsf.Float
+	switch p.Op {
+	case hunt.LT, hunt.LTE:
+		sql := "%[1]s " + orderOps[p.Op] + " " + literals[0]
+		if float {
+			sql = "(" + sql + " OR isnan(%[1]s))"
+		}
+		return exactly(sql)
+	case hunt.GT, hunt.GTE:
+		sql := "%[1]s " + orderOps[p.Op] + " " + literals[0]
+		if float {
+			sql += " AND NOT isnan(%[1]s)"
+		}
+		return exactly(sql)
+	}
+	return equalOrdered(literals)
+}
+
+func equalOrdered(literals []string) comparison {
+	switch len(literals) {
+	case 0:
+		return exactly("false")
+	case 1:
+		return exactly("%s = " + literals[0])
+	}
+	return exactly("%s IN (" + strings.Join(slices.Compact(slices.Sorted(slices.Values(literals))), ", ") + ")")
+}
+
+var orderOps = map[hunt.Op]string{hunt.LT: "<", hunt.LTE: "<=", hunt.GT: ">", hunt.GTE: ">="}

@@ -1,0 +1,195 @@
+package lake_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/harrier-xdr/harrier/connectors/lake"
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/vector"
+)
+
+func begin(t *testing.T, l *lake.Lake, digest string) *lake.Writer {
+	t.Helper()
+	w, err := l.Begin(t.Context(), lake.Input{Name: digest, Digest: digest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestExactlyOnce(t *testing.T) {
+	l := open(t, t.TempDir())
+	early := begin(t, l, "a")
+	ingest(t, l, "a", random(10, 20))
+	if _, err := l.Begin(t.Context(), lake.Input{Name: "again", Digest: "a"}); !errors.Is(err, lake.ErrIngested) {
+		t.Errorf("Begin with a known digest: %v, want ErrIngested", err)
+	}
+	other := random(11, 20)
+	if err := early.Append(other.Stream, other.Record); err != nil {
+		t.Fatal(err)
+	}
+	if err := early.Commit(lake.Counts{}); !errors.Is(err, lake.ErrIngested) {
+		t.Errorf("Commit of an input that another writer was faster with: %v, want ErrIngested", err)
+	}
+	if got, want := complete(t, l, everything(other.Stream)).rec.NumRows(), timed(random(10, 20).Record).NumRows(); got != want {
+		t.Errorf("%d rows, want %d", got, want)
+	}
+}
+
+// TestUncommittedIsInvisible leaves a writer in the middle, as a crash does, and then removes what it left.
+func TestUncommittedIsInvisible(t *testing.T) {
+	root := t.TempDir()
+	l, data := open(t, root), random(12, 50)
+	w := begin(t, l, "a")
+	if err := w.Append(data.Stream, data.Record); err != nil {
+		t.Fatal(err)
+	}
+	if err := lake.Flush(w); err != nil {
+		t.Fatal(err)
+	}
+	if len(parquetFiles(t, root)) == 0 {
+		t.Fatal("nothing was written, so nothing is tested")
+	}
+	again := open(t, root)
+	if n := complete(t, again, everything(data.Stream)).rec.NumRows(); n != 0 {
+		t.Errorf("%d rows of an input that is not committed", n)
+	}
+	begin(t, again, "b").Abort()
+	if len(parquetFiles(t, root)) == 0 {
+		t.Error("the files of a living writer were removed")
+	}
+	lake.Crash(w)
+	third := open(t, root)
+	begin(t, third, "c").Abort()
+	if left := parquetFiles(t, root); len(left) > 0 {
+		t.Errorf("leftovers of a dead writer: %v", left)
+	}
+	ingest(t, third, "a", data)
+	if got := uids(complete(t, third, everything(data.Stream)).rec); !slices.Equal(got, uids(timed(data.Record))) {
+		t.Errorf("%d rows after the second try", len(got))
+	}
+}
+
+func TestAbortLeavesNothing(t *testing.T) {
+	root := t.TempDir()
+	l, data := open(t, root), random(13, 50)
+	w := begin(t, l, "a")
+	if err := w.Append(data.Stream, data.Record); err != nil {
+		t.Fatal(err)
+	}
+	if err := lake.Flush(w); err != nil {
+		t.Fatal(err)
+	}
+	w.Abort()
+	if left := parquetFiles(t, root); len(left) > 0 {
+		t.Errorf("files are left: %v", left)
+	}
+}
+
+// TestTwoWriters lets two writers, which begin before either commits, bring an overlapping set of events.
+func TestTwoWriters(t *testing.T) {
+	root := t.TempDir()
+	one, two := open(t, root), open(t, root)
+	a, b := random(14, 60), random(15, 60)
+	shared := join(a.Record, vector.Take(b.Record, []int{0, 1, 2, 3, 59}))
+	w1, w2 := begin(t, one, "a"), begin(t, two, "b")
+	for _, step := range []error{
+		w1.Append(a.Stream, shared), w2.Append(b.Stream, b.Record), lake.Flush(w1), lake.Flush(w2),
+		w1.Commit(lake.Counts{Records: 65}), w2.Commit(lake.Counts{Records: 60}),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	got := complete(t, one, everything(a.Stream))
+	if want := uids(join(timed(a.Record), timed(b.Record))); !slices.Equal(uids(got.rec), want) {
+		t.Errorf("%d rows, want %d", got.rec.NumRows(), len(want))
+	}
+	if got.end.Duplicates != 5 {
+		t.Errorf("End.Duplicates is %d, want 5", got.end.Duplicates)
+	}
+}
+
+func TestConcurrentCommitsTakeDifferentNumbers(t *testing.T) {
+	root := t.TempDir()
+	const n = 8
+	done := make(chan error, n)
+	for i := range n {
+		l, data := open(t, root), random(uint64(100+i), 20)
+		w := begin(t, l, "input "+string(rune('a'+i)))
+		go func() { done <- errors.Join(w.Append(data.Stream, data.Record), w.Commit(lake.Counts{})) }()
+	}
+	for range n {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	d, err := open(t, root).Describe(t.Context())
+	if err != nil || d.Snapshot != "8" || len(d.Streams) != 1 || d.Streams[0].Rows != n*20 {
+		t.Errorf("description %+v, error %v; want 8 commits with 160 rows", d, err)
+	}
+}
+
+func TestDuplicates(t *testing.T) {
+	l, data := open(t, t.TempDir()), random(16, 40)
+	ingest(t, l, "a", data, data)
+	ingest(t, l, "b", data)
+	w := begin(t, l, "c")
+	for range 2 {
+		if err := errors.Join(w.Append(data.Stream, data.Record), lake.Flush(w)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Commit(lake.Counts{}); err != nil {
+		t.Fatal(err)
+	}
+	a := complete(t, l, everything(data.Stream))
+	if !slices.Equal(uids(a.rec), uids(timed(data.Record))) || a.end.Duplicates != 4*40 {
+		t.Errorf("%d rows and %d duplicates, want %d and 160", a.rec.NumRows(), a.end.Duplicates, timed(data.Record).NumRows())
+	}
+}
+
+func TestDescribeNeedsNoMapping(t *testing.T) {
+	root := t.TempDir()
+	l, data := open(t, root), random(17, 40)
+	data.Stream.Closed = map[string][]hunt.Value{"activity_id": {hunt.Int(1)}, "process.name": {hunt.String("a\xff")}}
+	ingest(t, l, "a", data)
+	d, err := open(t, root).Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := d.Streams[0]
+	if s.Name != "sysmon" || s.Rows != 40 || s.Untimed != 40-timed(data.Record).NumRows() || !s.Provides("process.cmd_line") ||
+		!slices.Equal(s.Closed["activity_id"], data.Stream.Closed["activity_id"]) || !slices.Equal(s.Closed["process.name"], data.Stream.Closed["process.name"]) {
+		t.Errorf("stream %+v", s)
+	}
+	less := random(18, 10)
+	delete(less.Stream.Attributes, "process.cmd_line")
+	ingest(t, l, "b", less)
+	if d, err = l.Describe(t.Context()); err != nil || d.Streams[0].Provides("process.cmd_line") || !strings.Contains(strings.Join(d.Notes, "\n"), "process.cmd_line") {
+		t.Errorf("an attribute that only some inputs fill is offered: %v, %v", d.Notes, err)
+	}
+}
+
+func TestNamesCannotLeaveTheRoot(t *testing.T) {
+	root := t.TempDir()
+	l, err := lake.Open(t.Context(), hunt.Identity{Tenant: "../..", Connection: "a/b'\x00\u00e9"}, lake.Config{Path: filepath.Join(root, "it's")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	data := random(19, 20)
+	ingest(t, l, "a", data)
+	if got := uids(complete(t, l, everything(data.Stream)).rec); !slices.Equal(got, uids(timed(data.Record))) {
+		t.Errorf("%d rows", len(got))
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("beside the root: %v, %v", entries, err)
+	}
+}

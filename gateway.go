@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/harrier-xdr/harrier/access"
+	"github.com/harrier-xdr/harrier/connectors"
+	"github.com/harrier-xdr/harrier/graph"
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/exec"
+	"github.com/harrier-xdr/harrier/hunt/mapping"
+)
+
+// gateway is everything that answers: the connections, the engine over them and the GraphQL resolvers over that.
+type gateway struct {
+	engine   *exec.Engine
+	resolver *graph.Resolver
+	tokens   *access.Tokens
+}
+
+// openGateway opens what a configuration names. A connection that cannot be opened does not stop the others: it is a failed line of
+// every coverage and of sources.
+func openGateway(ctx context.Context, c *Config, log zerolog.Logger) (*gateway, error) {
+	set, err := loadMappings(c)
+	if err != nil {
+		return nil, err
+	}
+	key, err := cursorKey(c.path(c.State))
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := tokensOf(c)
+	if err != nil {
+		return nil, err
+	}
+	engine := &exec.Engine{Deadline: c.deadline, Connections: openConnections(ctx, c, set, log)}
+	for _, conn := range engine.Connections {
+		if conn.Err != nil && conn.Err.Code == hunt.BadConfig {
+			return nil, errors.Join(conn.Err, engine.Close())
+		}
+	}
+	return newGateway(engine, key, tokens), nil
+}
+
+func newGateway(engine *exec.Engine, key []byte, tokens *access.Tokens) *gateway {
+	return &gateway{engine: engine, tokens: tokens, resolver: &graph.Resolver{Engine: engine, CursorKey: key, Now: time.Now}}
+}
+
+// openConnections opens all connections at once, in the order of the configuration.
+func openConnections(ctx context.Context, c *Config, set *mapping.Set, log zerolog.Logger) []exec.Connection {
+	out := make([]exec.Connection, len(c.Connections))
+	var wg sync.WaitGroup
+	for i := range c.Connections {
+		n := &c.Connections[i]
+		wg.Go(func() {
+			ref := hunt.ConnectionRef{Tenant: n.Tenant, Connection: n.Name}
+			out[i] = exec.Connection{Ref: ref, Kind: n.Connector}
+			conn, err := connectors.Table()[n.Connector](ctx, connectors.Setup{ID: hunt.Identity(ref), Decode: c.decoder(n), Path: c.path, Mappings: set})
+			if err != nil {
+				out[i].Err = hunt.AsError(err, hunt.SourceUnavailable)
+				log.Error().Str("connection", ref.String()).Str("code", string(out[i].Err.Code)).Msg(err.Error())
+				return
+			}
+			out[i].Connector = conn
+			log.Info().Str("connection", ref.String()).Str("connector", n.Connector).Msg("connection open")
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// loadMappings compiles the built-in mappings and those of the configuration.
+func loadMappings(c *Config) (*mapping.Set, error) {
+	var more []*mapping.File
+	for _, name := range c.Mappings {
+		f, err := readMapping(c.path(name))
+		if err != nil {
+			return nil, err
+		}
+		more = append(more, f)
+	}
+	return mapping.Builtin(more...)
+}
+
+func readMapping(name string) (*mapping.File, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, configError(name, "cannot be read: %v", unwrapPath(err))
+	}
+	return mapping.Parse(name, text)
+}
+
+func tokensOf(c *Config) (*access.Tokens, error) {
+	tokens := access.NewTokens()
+	for _, p := range c.Principals {
+		if err := tokens.Add(p.Token, &access.Principal{Name: p.Name, Tenants: p.Tenants}); err != nil {
+			return nil, configError(c.file, "principal %s: %v", p.Name, err)
+		}
+	}
+	return tokens, nil
+}
+
+// cursorKey returns the key that signs cursors. It is made once and kept, so that cursors outlive a restart.
+func cursorKey(state string) ([]byte, error) {
+	const size = 32
+	file := filepath.Join(state, "cursor.key")
+	key, err := os.ReadFile(file)
+	if err == nil && len(key) == size {
+		return key, nil
+	}
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return nil, configError(file, "the cursor key cannot be used; remove the file to make a new one (open cursors end)")
+	}
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, configError(state, "cannot be made: %v", unwrapPath(err))
+	}
+	key = make([]byte, size)
+	_, _ = rand.Read(key) // crypto/rand never fails
+	return key, os.WriteFile(file, key, 0o600)
+}
+
+// close closes the connections and logs what goes wrong: nobody waits for it any more.
+func (g *gateway) close(log zerolog.Logger) {
+	if err := g.engine.Close(); err != nil {
+		log.Error().Err(err).Msg("closing connections")
+	}
+}

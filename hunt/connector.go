@@ -1,0 +1,93 @@
+package hunt
+
+import (
+	"context"
+	"iter"
+
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+// Connector is one connection to one source of one tenant. It is safe for concurrent use. The host (package exec) keeps what a
+// connector must not get wrong: rechecking, merge order, de-duplication, deadlines and what is said about gaps.
+type Connector interface {
+	// Describe says what the source holds and can do now, as plain data. It is called at the start and after failures, so it is the
+	// health check as well. An error means that the source cannot be used; it is a *Error.
+	Describe(ctx context.Context) (*Description, error)
+	// Translate turns a request into native form without I/O. It never guesses: every predicate of the request gets a disposition.
+	Translate(Request) (*Translation, error)
+	// Search runs a translation and yields frames; the last frame is End. A stream that stops without End has failed. Batches come in
+	// the request's order and after its key. It may yield more rows than asked, never fewer. It stops within a second of ctx's end
+	// and of the consumer's break.
+	Search(ctx context.Context, t *Translation) iter.Seq2[Frame, error]
+	// Close releases what the connection holds and waits for its goroutines.
+	Close() error
+}
+
+// Identity says which connection a connector is.
+type Identity struct{ Tenant, Connection string }
+
+// Description is what a connection holds and can do.
+type Description struct {
+	Connector string // kind: "files", "lake", "memory"
+	Version   string // of the connector or of its back end
+	Streams   []Stream
+	Notes     []string // what the connection does not search and why, one line each
+	// Snapshot names the state that was described. A request with it is answered from that state, whatever has been added since, so
+	// that plan, search and later pages see the same events; "" if the source cannot do that. The host describes before every hunt,
+	// so Describe must be cheap.
+	Snapshot string
+}
+
+// Stream is a part of a connection that shares one mapping and one class, so that an attribute is provided by all of it or none.
+type Stream struct {
+	Name       string // unique within the connection and class: the mapping's name
+	Class      *ocsf.Class
+	Attributes map[string]bool // dotted OCSF paths that the stream can fill; others are IMPOSSIBLE there
+	// Closed lists, for attributes whose values are known beforehand, all values that occur, so that a stream which cannot hold a
+	// row is pruned. An attribute that is not in it may have any value.
+	Closed map[string][]Value
+	// Time is the range of the events that the stream holds, nil if not known. A hunt outside of it is pruned.
+	Time *TimeRange
+	// Untimed counts events without a time: they are in no range, and coverage says how many there are.
+	Untimed int64
+	Rows    int64 // events that the stream holds; -1 if not known
+}
+
+// Provides says whether the stream can fill the column at path. The fixed columns are always there.
+func (s *Stream) Provides(path string) bool {
+	switch path {
+	case ocsf.ColUID, ocsf.ColTime, ocsf.ColRaw, ocsf.ColUnmapped:
+		return true
+	}
+	return s.Attributes[path]
+}
+
+// Request is what the host asks of one stream.
+type Request struct {
+	Stream   string
+	Class    *ocsf.Class
+	Range    TimeRange
+	Where    Expr     // And{} for everything
+	Columns  []string // dotted OCSF paths that the batches must hold, besides uid and time; the host has added what it rechecks
+	Order    Order
+	After    *Key   // rows after this one in the order
+	Limit    int    // the host needs no more than that many rows that satisfy Where; 0 for all
+	Snapshot string // Description.Snapshot of the first page; "" for the newest state
+}
+
+// Translation is a request in native form.
+type Translation struct {
+	Request    Request
+	Native     string     // the native query, for people; what explain prints
+	Predicates []Disposed // one for each predicate of Request.Where, in the order of Walk
+}
+
+// Of returns the disposition function for Push and Residual.
+func (t *Translation) Of(p *Predicate) Disposition {
+	for i := range t.Predicates {
+		if t.Predicates[i].Predicate == p {
+			return t.Predicates[i].Disposition
+		}
+	}
+	return Local
+}

@@ -1,0 +1,76 @@
+package vector_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/vector"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+const benchRows = 64 << 10
+
+// benchBatch is 64k events with command lines of about 80 bytes and addresses of one /8.
+func benchBatch() (*ocsf.Class, arrow.RecordBatch) {
+	class := ocsf.ByName("network_activity")
+	schema := hunt.Schema(class, []string{"actor.process.cmd_line", "src_endpoint.ip"})
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	rng := newRand(1)
+	programs := []string{`C:\Windows\System32\svchost.exe -k netsvcs -p -s`, `"C:\Program Files\App\App.exe" --type=renderer --lang=en`, `powershell.exe -NoProfile -File C:\Scripts\`}
+	for i := range benchRows {
+		b.Field(0).(*array.StringBuilder).Append(fmt.Sprintf("%016x", i))
+		b.Field(1).(*array.TimestampBuilder).Append(arrow.Timestamp(i))
+		b.Field(2).(*array.StringBuilder).Append(fmt.Sprintf("%s %x-%x", programs[rng.IntN(len(programs))], rng.Uint64(), rng.Uint32()))
+		ip := [16]byte{10: 0xff, 11: 0xff, 12: 10, 13: byte(rng.IntN(256)), 14: byte(rng.IntN(256)), 15: byte(rng.IntN(256))}
+		b.Field(3).(*array.FixedSizeBinaryBuilder).Append(ip[:])
+	}
+	return class, b.NewRecordBatch()
+}
+
+func BenchmarkFilter(b *testing.B) {
+	class, rec := benchBatch()
+	cmdLine, ip := class.Column("actor.process.cmd_line"), class.Column("src_endpoint.ip")
+	predicate := func(col *ocsf.Column, op hunt.Op, args ...hunt.Value) hunt.Expr {
+		p, err := hunt.NewPredicate(col, op, false, args...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return p
+	}
+	keywords, set := hunt.Or{}, []hunt.Value{}
+	for i := range 500 {
+		keywords = append(keywords, predicate(cmdLine, hunt.Contains, hunt.String(fmt.Sprintf("Invoke-Tool%d", i))))
+		set = append(set, hunt.String(strings.Repeat("x", 70)+fmt.Sprint(i)))
+	}
+	for _, c := range []struct {
+		name string
+		e    hunt.Expr
+	}{
+		{"contains", predicate(cmdLine, hunt.Contains, hunt.String("NETSVCS"))},
+		{"in500", predicate(cmdLine, hunt.In, set...)},
+		{"keywords500", keywords},
+		{"regex", predicate(cmdLine, hunt.RegexOp, hunt.String(`-enc\s+[a-z0-9+/]{20,}`))},
+		{"like", predicate(cmdLine, hunt.LikeOp, hunt.String(`*\svchost.exe*-s*`))},
+		{"cidr", predicate(ip, hunt.CIDR, hunt.String("10.20.0.0/16"))},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			program := vector.Compile(c.e)
+			for b.Loop() {
+				program.Filter(rec)
+			}
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())*1e6/float64(b.N)/benchRows, "ms/Mrow")
+		})
+	}
+	b.Run("compile keywords500", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			vector.Compile(keywords)
+		}
+	})
+}
