@@ -82,12 +82,16 @@ type Translation struct {
 	Predicates []Disposed // one for each predicate of Request.Where, in the order of Walk
 }
 
-// Of returns the disposition function for Push and Residual.
-func (t *Translation) Of(p *Predicate) Disposition {
-	for i := range t.Predicates {
-		if t.Predicates[i].Predicate == p {
-			return t.Predicates[i].Disposition
-		}
+// Of returns what became of each predicate, for Push and Residual. A predicate that has no disposition is Local.
+func (t *Translation) Of() func(*Predicate) Disposition {
+	table := make(map[*Predicate]Disposition, len(t.Predicates))
+	for _, d := range t.Predicates {
+		table[d.Predicate] = d.Disposition
 	}
-	return Local
+	return func(p *Predicate) Disposition {
+		if d, ok := table[p]; ok {
+			return d
+		}
+		return Local
+	}
 }

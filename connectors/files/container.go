@@ -53,7 +53,10 @@ func (w *watched) Read(b []byte) (int, error) {
 }
 
 // span is which bytes of a file on disk are read.
-type span struct{ from, to int64 }
+type span struct {
+	from, to int64
+	sniff    bool // the head is wanted
+}
 
 // openPart opens a part; member is "" for the file itself. The bytes of the span are those of the file on disk, so from is 0 unless the
 // part is plain. seen, which may be nil, is told how many bytes on disk were read.
@@ -69,7 +72,7 @@ func (f *Files) openPart(ctx context.Context, name, member string, at span, seen
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	if err := s.decompress(&watched{ctx, in, seen}, at.from > 0); err != nil {
+	if err := s.decompress(&watched{ctx, in, seen}, at); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -99,8 +102,9 @@ func (s *source) member(file *os.File, size int64, name string) (io.Reader, erro
 }
 
 // decompress looks at the first bytes and puts what they ask for in between. A part that is read from its middle is plain.
-func (s *source) decompress(in io.Reader, middle bool) error {
-	b := bufio.NewReaderSize(in, windowSize)
+func (s *source) decompress(in io.Reader, at span) error {
+	middle := at.from > 0
+	b := bufio.NewReaderSize(in, 64<<10)
 	magic, _ := b.Peek(4)
 	s.Reader = b
 	switch {
@@ -122,18 +126,25 @@ func (s *source) decompress(in io.Reader, middle bool) error {
 		s.plain = true
 	}
 	if !middle {
-		s.peek()
+		s.peek(at.sniff)
 	}
 	return nil
 }
 
-// peek reads the head and drops the byte order mark.
-func (s *source) peek() {
-	b := bufio.NewReaderSize(s.Reader, headSize)
+// peek drops the byte order mark and reads the head.
+func (s *source) peek(sniff bool) {
+	size := 16
+	if sniff {
+		size = headSize
+	}
+	b := bufio.NewReaderSize(s.Reader, size)
 	s.Reader = b
 	if mark, _ := b.Peek(len(bom)); string(mark) == bom {
 		n, _ := b.Discard(len(bom))
 		s.skip = int64(n)
+	}
+	if !sniff {
+		return
 	}
 	if s.head, s.err = b.Peek(headSize); errors.Is(s.err, io.EOF) {
 		s.err = nil

@@ -26,6 +26,10 @@ func (f *csvFramer) next(r *record) error {
 		if err != nil {
 			return err
 		}
+		if l.tooLong {
+			*r = record{offset: l.offset, reason: tooLong()}
+			return nil
+		}
 		f.split(l.text)
 		if len(f.cells) == 1 && len(bytes.TrimSpace(f.cells[0])) == 0 {
 			continue
@@ -125,7 +129,7 @@ func (w *window) csvRecord() (line, error) {
 			if c == '\n' && state != cellQuoted {
 				l := line{text: w.buf[:from+i], offset: w.offset, terminated: true}
 				w.drop(from + i + 1)
-				return l, nil
+				return l.bounded(), nil
 			}
 			state = state.after(c)
 		}

@@ -44,7 +44,7 @@ func (f *Files) indexPart(ctx context.Context, now *file, member string, size in
 	if member != "" {
 		p.name, seen = now.name+"!"+member, nil
 	}
-	src, err := f.openPart(ctx, now.name, member, span{0, now.info.Size()}, seen)
+	src, err := f.openPart(ctx, now.name, member, span{0, now.info.Size(), true}, seen)
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, os.ErrNotExist) {
 			return nil, err
@@ -137,7 +137,7 @@ func (f *Files) mapSegment(ctx context.Context, s *segment, in framer, how mode)
 
 // mapSpan maps the bytes of a plain part from a place to its end.
 func (f *Files) mapSpan(ctx context.Context, p *part, now *file, s *segment, how mode) (ending, int64, error) {
-	src, err := f.openPart(ctx, now.name, "", span{s.from, now.info.Size()}, nil)
+	src, err := f.openPart(ctx, now.name, "", span{s.from, now.info.Size(), false}, nil)
 	if err != nil {
 		return ending{}, -1, err
 	}

@@ -208,7 +208,7 @@ func (w *window) value() (line, error) {
 				v.text = w.buf[:n]
 			}
 			w.drop(max(n, min(1, len(w.buf)))) // a bracket that nothing opened is a value of one byte
-			return v, nil
+			return v.bounded(), nil
 		}
 		if from = len(w.buf); from > maxRecord {
 			v.tooLong = true

@@ -44,7 +44,7 @@ func (w *window) more() bool {
 		return false
 	}
 	if cap(w.buf)-len(w.buf) < windowSize/2 {
-		grown := make([]byte, len(w.buf), max(2*len(w.buf), 2*windowSize))
+		grown := make([]byte, len(w.buf), max(2*len(w.buf), windowSize))
 		copy(grown, w.buf)
 		w.buf = grown
 	}
@@ -83,7 +83,7 @@ func (w *window) line() (line, error) {
 		if at := bytes.IndexByte(w.buf[seen:], '\n'); at >= 0 {
 			l := line{text: w.buf[:seen+at], offset: w.offset, terminated: true}
 			w.drop(seen + at + 1)
-			return l, nil
+			return l.bounded(), nil
 		}
 		seen = len(w.buf)
 		if seen > maxRecord {
@@ -101,7 +101,15 @@ func (w *window) lastLine() (line, error) {
 	}
 	l := line{text: w.buf, offset: w.offset}
 	w.drop(len(w.buf))
-	return l, nil
+	return l.bounded(), nil
+}
+
+// bounded is the line, without its text if that is longer than a record may be.
+func (l line) bounded() line {
+	if len(l.text) > maxRecord {
+		l.text, l.tooLong = nil, true
+	}
+	return l
 }
 
 // skipLine reads over the rest of a line that is too long.

@@ -425,7 +425,7 @@ func (f *Files) unchanged(was *file, p *part) bool {
 
 // readSegment opens a segment and hands its framer to read.
 func (f *Files) readSegment(ctx context.Context, in *file, p *part, seg *segment, read func(framer) error) error {
-	at := span{0, in.info.Size()}
+	at := span{0, in.info.Size(), false}
 	if seg.to >= 0 {
 		at.to = seg.to
 	}

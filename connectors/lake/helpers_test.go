@@ -49,7 +49,7 @@ func search(t *testing.T, l *lake.Lake, r hunt.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	residual := vector.Compile(hunt.Residual(tr.Request.Where, tr.Of))
+	residual := vector.Compile(hunt.Residual(tr.Request.Where, tr.Of()))
 	b := array.NewRecordBuilder(memory.DefaultAllocator, hunt.Schema(r.Class, r.Columns))
 	var a answer
 	for f, err := range l.Search(t.Context(), tr) {

@@ -106,8 +106,8 @@ func likePattern(pattern string, fold bool) (text string, counts bool) {
 
 // RE2 as DuckDB links it has a memory budget for a program; these bounds stay far below it.
 const (
-	mostInstructions = 3000
-	mostPattern      = 12_000 // bytes of one alternation
+	mostRunes   = 20_000 // bounds of rune ranges in a program
+	mostPattern = 12_000 // bytes of one alternation
 )
 
 // regexPattern writes a Go regular expression for RE2 with all folding and Unicode classes written out, so that it does not matter
@@ -118,12 +118,27 @@ func regexPattern(text string) (string, bool) {
 		return "", false
 	}
 	prog, err := syntax.Compile(re.Simplify())
-	if err != nil || len(prog.Inst) > mostInstructions {
+	if err != nil || runesOf(prog) > mostRunes {
 		return "", false
 	}
 	var b strings.Builder
 	writeRegex(&b, re)
 	return b.String(), b.Len() <= mostPattern
+}
+
+// runesOf says how large a program is. RE2 works on bytes, so a range of runes costs it several instructions.
+func runesOf(prog *syntax.Prog) int {
+	const anyRune = 10
+	n := 0
+	for _, i := range prog.Inst {
+		switch i.Op {
+		case syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
+			n += anyRune
+		default:
+			n += 1 + len(i.Rune)
+		}
+	}
+	return n
 }
 
 // emptyPatterns are the nodes of a regular expression without parts.

@@ -162,6 +162,9 @@ func (s *search) bounds() hunt.TimeRange {
 
 // firstTarget guesses how many rows make a first window of a sensible size: a condition is taken to be selective.
 func (s *search) firstTarget() int64 {
+	if hunt.IsTrue(s.t.Request.Where) && s.t.Request.Limit > 0 {
+		return max(minTarget, 2*int64(s.t.Request.Limit))
+	}
 	target := int64(128 * 1024)
 	if slices.Contains(s.t.Request.Columns, ocsf.ColRaw) || slices.Contains(s.t.Request.Columns, ocsf.ColUnmapped) {
 		target /= 4

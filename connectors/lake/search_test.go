@@ -186,3 +186,62 @@ func TestLimitGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// TestLongLists compares `in` with many values, which is another query than with few, with Match.
+func TestLongLists(t *testing.T) {
+	l, data := open(t, t.TempDir()), random(22, 100)
+	ingest(t, l, "a", data)
+	class := data.Stream.Class
+	rng := rand.New(rand.NewPCG(22, 22))
+	for _, path := range []string{"process.name", "process.pid", "device.ip", "process.file.hashes.value", "time", "process.file.hashes.algorithm_id"} {
+		col := class.Column(path)
+		for _, sensitive := range []bool{false, true} {
+			var args []hunt.Value
+			for len(args) < 30 {
+				args = append(args, hunttest.RandomPredicate(rng, col, hunt.In, data.Record).Args...)
+			}
+			p, err := hunt.NewPredicate(col, hunt.In, sensitive, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range []hunt.Expr{p, hunt.Not{Expr: p}, hunt.Or{p, hunt.Not{Expr: hunt.And{p}}}} {
+				r := everything(data.Stream)
+				r.Where = e
+				want := uids(vector.Take(data.Record, hunttest.Expect(data.Record, e, r.Range)))
+				if got := uids(complete(t, l, r).rec); !slices.Equal(got, want) {
+					t.Errorf("%s: %d rows, want %d", e, len(got), len(want))
+				}
+			}
+		}
+	}
+}
+
+// TestLargePatterns searches with patterns at the bounds of what is pushed: DuckDB must take all of them.
+func TestLargePatterns(t *testing.T) {
+	l, data := open(t, t.TempDir()), random(23, 60)
+	ingest(t, l, "a", data)
+	col := data.Stream.Class.Column("process.cmd_line")
+	for _, text := range []string{`.{0,990}x`, `\pL{0,15}x`, `(?:\w{1,30}\s){0,30}`, `[^a-z]{500}|x`, strings.Repeat("(?i)k\u00e9", 300), strings.Repeat(`(a|\d){9}`, 100)} {
+		p, err := hunt.NewPredicate(col, hunt.RegexOp, false, hunt.String(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := everything(data.Stream)
+		r.Where = p
+		want := uids(vector.Take(data.Record, hunttest.Expect(data.Record, p, r.Range)))
+		if got := uids(complete(t, l, r).rec); !slices.Equal(got, want) {
+			t.Errorf("%.40s: %d rows, want %d", text, len(got), len(want))
+		}
+	}
+	var keywords hunt.Or
+	for i := range 3000 {
+		p, err := hunt.NewPredicate(col, hunt.Contains, false, hunt.String(strings.Repeat("Keyword", 3)+string(rune('a'+i%26))+string(rune(0x100+i))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keywords = append(keywords, p)
+	}
+	r := everything(data.Stream)
+	r.Where = keywords
+	complete(t, l, r)
+}

@@ -55,7 +55,10 @@ func quoteValue(v hunt.Value) (string, bool) {
 	case hunt.IPKind:
 		return quoteIP(v.Addr16()), true
 	}
-	return fmt.Sprintf("'%d'::BIGINT", v.Num()), true
+	if v.Num() == math.MinInt64 {
+		return "'-9223372036854775808'::BIGINT", true // the digits alone are no BIGINT
+	}
+	return strconv.FormatInt(v.Num(), 10), true
 }
 
 // sqlType is the DuckDB type of a column's values, as they are read from Parquet.
@@ -88,9 +91,19 @@ func columnType(class *ocsf.Class, name string) string {
 	return "STRUCT(" + strings.Join(fields, ", ") + ")[]"
 }
 
-// comparison is a predicate in SQL. Operand is what to compare; the SQL is NULL or false where Match is false.
+// Marks in the SQL of a comparison. They hold a NUL byte, which no SQL text does.
+const (
+	operand   = "\x00v" // what to compare
+	listOpen  = "\x00[" // around a long list of literals: a subquery is hashed, but cannot stand in a lambda
+	listClose = "\x00]"
+)
+
+// longList is the number of literals from which a list is hashed.
+const longList = 9
+
+// comparison is a predicate in SQL that is NULL or false where Match is false.
 type comparison struct {
-	sql     string // with %s for the operand
+	sql     string // with the marks
 	pattern string // instead of sql: an RE2 pattern that the operand must match
 	state   hunt.Disposition
 	reason  string
@@ -100,12 +113,26 @@ func local(reason string) comparison { return comparison{state: hunt.Local, reas
 
 func exactly(sql string) comparison { return comparison{sql: sql, state: hunt.Exact} }
 
-func matching(pattern string) comparison { return comparison{pattern: pattern, state: hunt.Exact} }
+func matching(pattern string) comparison {
+	if len(pattern) > mostPattern {
+		return local(reasonLarge)
+	}
+	return comparison{pattern: pattern, state: hunt.Exact}
+}
+
+// widened is matching for a pattern that looks at single runes: the rows with stored bytes are returned too.
+func widened(pattern string) comparison {
+	c := matching(orEscaped(pattern))
+	if c.state == hunt.Exact {
+		c.state, c.reason = hunt.Widened, reasonEscaped
+	}
+	return c
+}
 
 const (
 	reasonBytes   = "the argument holds bytes that are no UTF-8, which DuckDB cannot take"
 	reasonLiteral = "DuckDB has no such number"
-	reasonLarge   = "the expression is too large for DuckDB's RE2"
+	reasonLarge   = "the pattern is too large for DuckDB's RE2"
 	reasonEscaped = "text with bytes that are no UTF-8 is stored rune by rune, so it is checked again"
 )
 
@@ -143,7 +170,7 @@ func compareEqual(p *hunt.Predicate) comparison {
 		return exactly("false")
 	}
 	if p.CaseSensitive {
-		return exactly("%s" + anyOf(p.Needles()))
+		return exactly(operand + anyOf(p.Needles()))
 	}
 	plain, folded := []string{}, []string{}
 	for _, n := range p.Needles() {
@@ -151,37 +178,52 @@ func compareEqual(p *hunt.Predicate) comparison {
 			plain = append(plain, n)
 		} else {
 			folded = append(folded, `\A`+foldedPattern(n)+`\z`)
+			if len(folded[len(folded)-1]) > mostPattern {
+				return local(reasonLarge)
+			}
 		}
 	}
 	var parts []string
 	if len(plain) > 0 {
-		parts = append(parts, "lower(%[1]s)"+anyOf(plain)+" AND strlen(%[1]s) = strlen(lower(%[1]s))")
+		parts = append(parts, "lower("+operand+")"+anyOf(plain)+" AND strlen("+operand+") = strlen(lower("+operand+"))")
 	}
 	for _, alt := range alternations(folded) {
-		parts = append(parts, "regexp_matches(%[1]s, "+escapePercent(quoteText(alt))+")")
+		parts = append(parts, matches(alt))
 	}
 	return exactly("(" + strings.Join(parts, " OR ") + ")")
 }
 
+// anyOf compares with text literals.
 func anyOf(needles []string) string {
-	if len(needles) == 1 {
-		return " = " + escapePercent(quoteText(needles[0]))
-	}
 	quoted := make([]string, len(needles))
 	for i, n := range needles {
-		quoted[i] = escapePercent(quoteText(n))
+		quoted[i] = quoteText(n)
 	}
-	return " IN (" + strings.Join(quoted, ", ") + ")"
+	return oneOf(quoted)
 }
 
-// escapePercent protects a literal from the verb that stands for the operand.
-func escapePercent(s string) string { return strings.ReplaceAll(s, "%", "%%") }
+// oneOf compares with literals, of which there is at least one.
+func oneOf(literals []string) string {
+	literals = slices.Compact(slices.Sorted(slices.Values(literals)))
+	switch {
+	case len(literals) == 1:
+		return " = " + literals[0]
+	case len(literals) < longList:
+		return " IN (" + strings.Join(literals, ", ") + ")"
+	}
+	return " IN " + listOpen + strings.Join(literals, ", ") + listClose
+}
+
+// matches tests a pattern.
+func matches(pattern string) string {
+	return "regexp_matches(" + operand + ", " + quoteText(pattern) + ")"
+}
 
 // comparePart is contains, startsWith and endsWith.
 func comparePart(p *hunt.Predicate) comparison {
 	needle := p.Needles()[0]
 	if needle == "" {
-		return exactly("%s IS NOT NULL") // every text contains it
+		return exactly(operand + " IS NOT NULL") // every text contains it
 	}
 	pattern := foldedPattern
 	if p.CaseSensitive {
@@ -199,7 +241,7 @@ func comparePart(p *hunt.Predicate) comparison {
 func compareLike(p *hunt.Predicate) comparison {
 	pattern, counts := likePattern(p.Args[0].Str(), !p.CaseSensitive)
 	if counts {
-		return comparison{pattern: orEscaped(pattern), state: hunt.Widened, reason: reasonEscaped}
+		return widened(pattern)
 	}
 	return matching(pattern)
 }
@@ -209,14 +251,14 @@ func compareRegex(p *hunt.Predicate) comparison {
 	if !ok {
 		return local(reasonLarge)
 	}
-	return comparison{pattern: orEscaped(pattern), state: hunt.Widened, reason: reasonEscaped}
+	return widened(pattern)
 }
 
 func compareIP(p *hunt.Predicate) comparison {
 	switch p.Op {
 	case hunt.CIDR:
 		lo, hi := p.Block()
-		return exactly("%[1]s >= " + quoteIP(lo) + " AND %[1]s <= " + quoteIP(hi))
+		return exactly(operand + " >= " + quoteIP(lo) + " AND " + operand + " <= " + quoteIP(hi))
 	case hunt.Scope:
 		return exactly(scopeSQL(p.Args[0].Str()))
 	}
@@ -276,29 +318,32 @@ func compareOrdered(p *hunt.Predicate) comparison {
 	float := p.Type == ocsf.Float
 	switch p.Op {
 	case hunt.LT, hunt.LTE:
-		sql := "%[1]s " + orderOps[p.Op] + " " + literals[0]
+		sql := operand + " " + orderSign(p.Op) + " " + literals[0]
 		if float {
-			sql = "(" + sql + " OR isnan(%[1]s))"
+			sql = "(" + sql + " OR isnan(" + operand + "))"
 		}
 		return exactly(sql)
 	case hunt.GT, hunt.GTE:
-		sql := "%[1]s " + orderOps[p.Op] + " " + literals[0]
+		sql := operand + " " + orderSign(p.Op) + " " + literals[0]
 		if float {
-			sql += " AND NOT isnan(%[1]s)"
+			sql += " AND NOT isnan(" + operand + ")"
 		}
 		return exactly(sql)
 	}
-	return equalOrdered(literals)
-}
-
-func equalOrdered(literals []string) comparison {
-	switch len(literals) {
-	case 0:
+	if len(literals) == 0 {
 		return exactly("false")
-	case 1:
-		return exactly("%s = " + literals[0])
 	}
-	return exactly("%s IN (" + strings.Join(slices.Compact(slices.Sorted(slices.Values(literals))), ", ") + ")")
+	return exactly(operand + oneOf(literals))
 }
 
-var orderOps = map[hunt.Op]string{hunt.LT: "<", hunt.LTE: "<=", hunt.GT: ">", hunt.GTE: ">="}
+func orderSign(op hunt.Op) string {
+	switch op {
+	case hunt.LT:
+		return "<"
+	case hunt.LTE:
+		return "<="
+	case hunt.GT:
+		return ">"
+	}
+	return ">="
+}

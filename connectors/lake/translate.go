@@ -64,7 +64,7 @@ func (w dialect) comparison(p *hunt.Predicate) comparison {
 	case w.stream != nil && !w.stream.Provides(p.Path):
 		return comparison{state: hunt.Impossible, reason: "the stream " + w.stream.Name + " has no " + p.Path}
 	case p.Op == hunt.Exists:
-		return exactly("%s IS NOT NULL")
+		return exactly(operand + " IS NOT NULL")
 	}
 	return compare(p)
 }
@@ -94,7 +94,7 @@ func (w dialect) query(t *hunt.Translation, ref hunt.ConnectionRef) string {
 
 // limited says whether the limit may be pushed: nothing is left to check.
 func limited(t *hunt.Translation) bool {
-	return t.Request.Limit > 0 && hunt.IsTrue(hunt.Residual(t.Request.Where, t.Of))
+	return t.Request.Limit > 0 && hunt.IsTrue(hunt.Residual(t.Request.Where, t.Of()))
 }
 
 func (w dialect) conditions(t *hunt.Translation, ref hunt.ConnectionRef) []string {
@@ -103,7 +103,7 @@ func (w dialect) conditions(t *hunt.Translation, ref hunt.ConnectionRef) []strin
 	if r.After != nil {
 		out = append(out, afterSQL(*r.After, ref, r.Order))
 	}
-	pushed := hunt.Push(r.Where, t.Of)
+	pushed := hunt.Push(r.Where, t.Of())
 	conjuncts, ok := pushed.(hunt.And)
 	if !ok {
 		conjuncts = hunt.And{pushed}
@@ -207,11 +207,6 @@ func (w dialect) or(list []hunt.Expr, at place) string {
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
-// matches writes the test of a pattern, with a verb for the operand.
-func matches(pattern string) string {
-	return "regexp_matches(%s, " + escapePercent(quoteText(pattern)) + ")"
-}
-
 func (w dialect) leaf(p *hunt.Predicate, at place) string {
 	c := w.comparison(p)
 	sql := c.sql
@@ -231,22 +226,17 @@ func (w dialect) on(path string, at place, sql string) string {
 	case at.list != "" && col.List != at.list:
 		return "false" // the bound element has no such value
 	case at.list != "":
-		return apply(sql, field(col))
+		return inLambda(sql, col)
 	case col.List != "":
-		return anyElement(col.List, apply(sql, field(col)))
+		return anyElement(col.List, inLambda(sql, col))
 	}
-	return apply(sql, quoteName(path))
+	return "(" + strings.NewReplacer(operand, quoteName(path), listOpen, "(SELECT unnest([", listClose, "]))").Replace(sql) + ")"
 }
 
-func field(col *ocsf.Column) string {
-	return "struct_extract(" + element + ", " + quoteText(col.Leaf()) + ")"
-}
-
-func apply(sql, operand string) string {
-	if !strings.Contains(sql, "%") {
-		return sql
-	}
-	return "(" + fmt.Sprintf(sql, operand) + ")"
+// inLambda applies a comparison to a field of the bound element.
+func inLambda(sql string, col *ocsf.Column) string {
+	field := "struct_extract(" + element + ", " + quoteText(col.Leaf()) + ")"
+	return "(" + strings.NewReplacer(operand, field, listOpen, "(", listClose, ")").Replace(sql) + ")"
 }
 
 // anyElement holds if one element of an array of objects satisfies the condition.

@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/harrier-xdr/harrier/connectors/lake"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/vector"
@@ -192,4 +196,37 @@ func TestNamesCannotLeaveTheRoot(t *testing.T) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("beside the root: %v, %v", entries, err)
 	}
+}
+
+// TestOlderSchema reads files that lack columns of today, alone and beside new ones.
+func TestOlderSchema(t *testing.T) {
+	root := t.TempDir()
+	l, data, newer := open(t, root), random(20, 60), random(21, 60)
+	ingest(t, l, "a", data)
+	lost := []string{"process.cmd_line", "process.file.hashes", "device.ip"}
+	lake.Age(t, l, lost...)
+	aged := open(t, root)
+	check := func(want []arrow.RecordBatch) {
+		t.Helper()
+		r := everything(data.Stream)
+		got := complete(t, aged, r)
+		if !array.RecordEqual(got.rec, vector.Project(join(want...), hunt.Schema(r.Class, r.Columns))) {
+			t.Errorf("got %v", got.rec)
+		}
+	}
+	old := without(timed(data.Record), lost...)
+	check([]arrow.RecordBatch{old})
+	ingest(t, aged, "b", newer)
+	check([]arrow.RecordBatch{old, timed(newer.Record)})
+}
+
+// without makes columns null.
+func without(rec arrow.RecordBatch, names ...string) arrow.RecordBatch {
+	cols := slices.Clone(rec.Columns())
+	for i, f := range rec.Schema().Fields() {
+		if slices.Contains(names, f.Name) {
+			cols[i] = array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, int(rec.NumRows()))
+		}
+	}
+	return array.NewRecordBatch(rec.Schema(), cols, rec.NumRows())
 }

@@ -27,7 +27,7 @@ const (
 // reads. With a limit only the rows that are read get ordered.
 func (m *Memory) Search(ctx context.Context, t *hunt.Translation) iter.Seq2[hunt.Frame, error] {
 	return func(yield func(hunt.Frame, error) bool) {
-		s := &search{m: m, req: &t.Request, where: vector.Compile(hunt.Push(t.Request.Where, t.Of))}
+		s := &search{m: m, req: &t.Request, where: vector.Compile(hunt.Push(t.Request.Where, t.Of()))}
 		if err := s.run(ctx, yield); err != nil {
 			yield(nil, m.fail("memory: search", err))
 		}

@@ -130,7 +130,7 @@ func (b *batch) fill(to array.Builder, name string, rows int) {
 	subs := b.class.List(name)
 	long := -1
 	if rows > 8 {
-		long = b.rng.IntN(rows * 8) // about one text column in eight has one 64 KB text
+		long = b.rng.IntN(rows * 20) // about one text column in twenty has one 64 KB text
 	}
 	for i := range rows {
 		if len(subs) > 0 {

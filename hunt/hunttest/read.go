@@ -122,7 +122,7 @@ func (s *subject) search(r hunt.Request) answer {
 // read consumes a search: until its end, or until rows rows that satisfy the residual came, if rows is not negative.
 func (s *subject) read(ctx context.Context, t *hunt.Translation, rows int) answer {
 	a := answer{}
-	residual := hunt.Residual(t.Request.Where, t.Of)
+	residual := hunt.Residual(t.Request.Where, t.Of())
 	for frame, err := range s.conn.Search(ctx, t) {
 		if a.end != nil {
 			s.errorf("Search %s: %T came after End", brief(t.Request), frame)

@@ -92,7 +92,7 @@ func translate(q *hunt.Query, s Source, stream *hunt.Stream, st *Step) {
 		return
 	}
 	st.Translation = t
-	st.Residual = hunt.Residual(q.Where, t.Of)
+	st.Residual = hunt.Residual(q.Where, t.Of())
 }
 
 // columns is what the source must return: what the answer shows and what may be checked again. Columns that the stream cannot fill
