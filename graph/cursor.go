@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
@@ -21,6 +22,7 @@ type cursor struct {
 	Key       hunt.Key          `json:"k"`
 	Rows      int64             `json:"n"` // rows up to and including this one
 	Snapshots map[string]string `json:"s,omitempty"`
+	Gaps      bool              `json:"g,omitempty"` // a page before was not complete, so nobody knows how many rows there are
 }
 
 // identity is everything that decides an answer but the place in it: two requests with equal identities are the same hunt.
@@ -44,8 +46,15 @@ func (s signer) mac(id *identity, body []byte) []byte {
 	return m.Sum(nil)[:16]
 }
 
-// encoding is strict: no two texts decode to the same cursor.
 func encoding() *base64.Encoding { return base64.RawURLEncoding.Strict() }
+
+// decode is strict: no two texts decode to the same bytes. Package base64 alone skips line breaks.
+func decode(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, base64.CorruptInputError(strings.IndexAny(text, "\r\n"))
+	}
+	return encoding().DecodeString(text)
+}
 
 // seal writes a cursor as opaque text.
 func (s signer) seal(id *identity, c *cursor) string {
@@ -55,7 +64,7 @@ func (s signer) seal(id *identity, c *cursor) string {
 
 // open reads a cursor of this hunt.
 func (s signer) open(id *identity, text string) (*cursor, error) {
-	raw, err := encoding().DecodeString(text)
+	raw, err := decode(text)
 	if err != nil || len(raw) < 16 || !hmac.Equal(raw[:16], s.mac(id, raw[16:])) {
 		return nil, &hunt.Error{Code: hunt.BadCursor, Path: "after", Message: "the cursor is not one of this hunt; cursors continue the same field, filter, range, order, tenants and connections for the same principal"}
 	}
@@ -95,7 +104,7 @@ func eventID(class *ocsf.Class, k hunt.Key) string {
 
 // parseEventID reads what eventID wrote.
 func parseEventID(id string) (class *ocsf.Class, k hunt.Key, ok bool) {
-	raw, err := encoding().DecodeString(id)
+	raw, err := decode(id)
 	if err != nil {
 		return nil, k, false
 	}

@@ -89,6 +89,9 @@ func (q *request) resume(s signer, after *string) error {
 	return nil
 }
 
+// gaps says whether a page before this one was not complete.
+func (q *request) gaps() bool { return q.after != nil && q.after.Gaps }
+
 func (r *Resolver) signer() signer { return signer{r.CursorKey} }
 
 func order(o model.EventOrder) hunt.Order {
@@ -137,16 +140,16 @@ func (r *Resolver) connection(req *request, page *exec.Page) *model.Connection {
 	if req.after != nil {
 		before = req.after.Rows
 	}
-	snapshots := snapshotText(page.Snapshots)
+	snapshots, gaps := snapshotText(page.Snapshots), req.gaps() || !page.Coverage.Complete()
 	seal := func(k hunt.Key, rows int64) string {
-		return r.signer().seal(req.id, &cursor{Range: req.query.Range, Key: k, Rows: rows, Snapshots: snapshots})
+		return r.signer().seal(req.id, &cursor{Range: req.query.Range, Key: k, Rows: rows, Snapshots: snapshots, Gaps: gaps})
 	}
+	known := count(page, before, gaps)
 	c := &model.Connection{
 		Page: page, PageInfo: &model.PageInfo{HasNextPage: page.HasNext},
-		Coverage: coverageOf(page.Coverage, req.query.Range, int64(page.Count)), TotalCount: count(page, before),
+		Coverage: coverageOf(page.Coverage, req.query.Range, known.Value), TotalCount: known,
 	}
-	row := before
-	c.Cursor = func(k hunt.Key) string { row++; return seal(k, row) }
+	c.Cursor = func(k hunt.Key, row int) string { return seal(k, before+int64(row)+1) }
 	if page.Count > 0 {
 		start, end := seal(page.First(), before+1), seal(*page.Last, before+int64(page.Count))
 		c.PageInfo.StartCursor, c.PageInfo.EndCursor = &start, &end
@@ -154,13 +157,13 @@ func (r *Resolver) connection(req *request, page *exec.Page) *model.Connection {
 	return c
 }
 
-// count says how many rows the whole answer has: exactly on its last page if nothing is missing, else at least those seen.
-func count(page *exec.Page, before int64) *model.Count {
+// count says how many rows the whole answer has: exactly on its last page if nothing is missing on any, else at least those seen.
+func count(page *exec.Page, before int64, gaps bool) *model.Count {
 	c := &model.Count{Value: before + int64(page.Count), Accuracy: model.CountAccuracyLowerBound}
 	switch {
 	case page.HasNext:
 		c.Value++
-	case page.Coverage.Complete():
+	case !gaps:
 		c.Accuracy = model.CountAccuracyExact
 	}
 	return c

@@ -73,7 +73,7 @@ func rows(ctx context.Context, c *model.Connection, field graphql.CollectedField
 		return edges(ctx, c, field, class)
 	}
 	w := newWriter(compileSelection(ctx, field.Selections, class))
-	return list(c.Page, w.Append)
+	return list(c.Page, func(b []byte, in *exec.Rows, row, _ int) []byte { return w.Append(b, in, row) })
 }
 
 // edges writes rows with their cursors.
@@ -85,8 +85,7 @@ func edges(ctx context.Context, c *model.Connection, field graphql.CollectedFiel
 			writers[i] = newWriter(compileSelection(ctx, f.Selections, class))
 		}
 	}
-	return list(c.Page, func(b []byte, in *exec.Rows, row int) []byte {
-		cursor := c.Cursor(columnar.Key(in, row))
+	return list(c.Page, func(b []byte, in *exec.Rows, row, number int) []byte {
 		for i, f := range fields {
 			b = append(b, ",{"[min(1, max(0, 1-i))])
 			b = append(columnar.AppendString(b, f.Alias), ':')
@@ -94,7 +93,7 @@ func edges(ctx context.Context, c *model.Connection, field graphql.CollectedFiel
 			case writers[i] != nil:
 				b = writers[i].Append(b, in, row)
 			case f.Name == "cursor":
-				b = columnar.AppendString(b, cursor)
+				b = columnar.AppendString(b, c.Cursor(columnar.Key(in, row), number))
 			default:
 				b = columnar.AppendString(b, field.Definition.Type.Name())
 			}
@@ -106,8 +105,8 @@ func edges(ctx context.Context, c *model.Connection, field graphql.CollectedFiel
 // flushAt is how many bytes are gathered before they are written.
 const flushAt = 60 << 10
 
-// list writes every row of a page with one function.
-func list(page *exec.Page, row func([]byte, *exec.Rows, int) []byte) graphql.Marshaler {
+// list writes every row of a page with one function, which gets the place of the row in its batch and its number within the page.
+func list(page *exec.Page, row func(b []byte, in *exec.Rows, row, number int) []byte) graphql.Marshaler {
 	return graphql.WriterFunc(func(out io.Writer) {
 		b := append(make([]byte, 0, flushAt+4096), '[')
 		n := 0
@@ -117,11 +116,11 @@ func list(page *exec.Page, row func([]byte, *exec.Rows, int) []byte) graphql.Mar
 				if n > 0 {
 					b = append(b, ',')
 				}
-				n++
-				if b = row(b, in, at); len(b) > flushAt {
+				if b = row(b, in, at, n); len(b) > flushAt {
 					_, _ = out.Write(b)
 					b = b[:0]
 				}
+				n++
 			}
 		}
 		_, _ = out.Write(append(b, ']'))

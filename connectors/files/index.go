@@ -172,10 +172,16 @@ func (f *Files) settle(ctx context.Context, now, was *file) error {
 	}
 	p.pending = -1
 	p.segments = append(p.segments[:len(p.segments):len(p.segments)], s)
-	if c := p.counts(); c.Rows == 0 && c.Rejected > 0 && p.damage() == nil {
-		p.note, p.segments = errUnsupported.Error(), nil
-	}
+	p.judge()
 	return nil
+}
+
+// judge takes a part that grew and of which no mapping has taken a record yet for one that is not supported. It is read anew when it
+// grows further.
+func (p *part) judge() {
+	if c := p.counts(); c.Rows == 0 && c.Rejected > 0 && p.damage() == nil {
+		p.note, p.segments, p.pending = errUnsupported.Error(), nil, -1
+	}
 }
 
 // grow maps what was written at the end of a file.
@@ -197,9 +203,10 @@ func (f *Files) grow(ctx context.Context, now, was *file) error {
 		p.segments = append(p.segments, s)
 	}
 	if openAt >= 0 {
-		return f.tail(ctx, &p, now, openAt)
+		err = f.tail(ctx, &p, now, openAt)
 	}
-	return nil
+	p.judge()
+	return err
 }
 
 // goOn returns where the new bytes of a part begin. A last line that was taken without its line break and turns out to go on is taken

@@ -225,7 +225,7 @@ func (s *search) window(r hunt.TimeRange) error {
 			if err := s.diagnose(r, err); err != nil {
 				return err
 			}
-			from = cmpKey(p.last, from) // rows that were sent are not sent again
+			from = laterKey(p.last, from) // rows that were sent are not sent again
 			continue
 		}
 		if !limited(s.t) || p.rows < int64(s.t.Request.Limit) {
@@ -236,7 +236,8 @@ func (s *search) window(r hunt.TimeRange) error {
 	}
 }
 
-func cmpKey(last, from *hunt.Key) *hunt.Key {
+// laterKey is the key of the last row that was sent.
+func laterKey(last, from *hunt.Key) *hunt.Key {
 	if last != nil {
 		return last
 	}
@@ -338,16 +339,16 @@ func (s *search) diagnose(r hunt.TimeRange, failure error) error {
 	}
 	found := false
 	for _, f := range s.windows.in(r) {
-		sql := "SELECT count(*) FROM (" + s.events([]parquetDoc{f}, r, nil) + s.t.Native + ") AS t WHERE t IS NOT NULL"
-		err := s.lake.query(s.ctx, sql, func(arrow.RecordBatch) error { return nil })
-		if s.ctx.Err() != nil {
-			return s.ctx.Err()
+		damage := s.readable(f)
+		if err := s.ctx.Err(); err != nil {
+			return err
 		}
-		if err != nil && isDamage(s.ctx, s.lake.path(f), err) {
-			found = true
-			if err := s.lose(f, err); err != nil {
-				return err
-			}
+		if damage == nil {
+			continue
+		}
+		found = true
+		if err := s.lose(f, damage); err != nil {
+			return err
 		}
 	}
 	if !found {
@@ -356,11 +357,17 @@ func (s *search) diagnose(r hunt.TimeRange, failure error) error {
 	return nil
 }
 
-// isDamage tells a file that cannot be read from a query that cannot be run, for lack of memory for instance.
-func isDamage(ctx context.Context, path string, failure error) bool {
-	if readParquet(ctx, path, func(arrow.RecordBatch) error { return nil }) != nil {
-		return true
+// readable reads all of a file, in both ways that this package reads files, without the request's condition. So it tells a file that
+// cannot be read from a query that cannot be run, for lack of memory for instance.
+func (s *search) readable(f parquetDoc) error {
+	err := readParquet(s.ctx, s.lake.path(f), func(arrow.RecordBatch) error { return nil })
+	if err != nil {
+		return err
 	}
-	text := failure.Error()
-	return !strings.Contains(text, "Out of Memory") && !strings.Contains(text, "Binder Error") && !strings.Contains(text, "Parser Error")
+	text := "SELECT max(hash(COLUMNS(*))) FROM " + s.lake.source(s.t.Request.Class, []parquetDoc{f})
+	err = s.lake.query(s.ctx, text, func(arrow.RecordBatch) error { return nil })
+	if err != nil && strings.Contains(err.Error(), "Out of Memory") {
+		return nil
+	}
+	return err
 }

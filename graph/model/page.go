@@ -22,7 +22,7 @@ type EventArgs struct {
 // and the typed Nodes and Edges beside it are filled by the stock path alone, which tests compare with.
 type Connection struct {
 	Page       *exec.Page
-	Cursor     func(hunt.Key) string // signs the cursor of a row
+	Cursor     func(k hunt.Key, row int) string // signs the cursor of a row; row counts within the page from 0
 	PageInfo   *PageInfo
 	Coverage   *Coverage
 	TotalCount *Count

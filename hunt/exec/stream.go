@@ -23,6 +23,9 @@ func (e *Execution) run(ctx context.Context, s *stream) {
 	}
 	err := e.search(ctx, s)
 	s.line.Took = time.Since(began)
+	if err == nil && !s.ended {
+		err = ctx.Err() // a source that gave up in silence when its time was over
+	}
 	s.finish(ctx, e.plan.Query.Range, err)
 }
 
