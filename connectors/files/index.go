@@ -116,7 +116,7 @@ func (e ending) at(openAt, size int64) int64 {
 // mapSegment maps all records of a framer into a new segment and the cache.
 func (f *Files) mapSegment(ctx context.Context, s *segment, in framer, how mode) (ending, int64, error) {
 	m := f.newMapper(ctx, s)
-	m.probing, m.holdOpen = how.probing, how.holdOpen
+	m.probing, m.holdOpen, m.workers = how.probing, how.holdOpen, f.workers
 	m.paths = func(k streamKey) ([]string, bool) { return f.columnsOf(k), true }
 	caching := true
 	m.emit = func(k streamKey, rec arrow.RecordBatch) error {

@@ -65,6 +65,8 @@ type mapper struct {
 	ctx     context.Context
 	id      hunt.Identity
 	decoder *mapping.Decoder
+	// newDecoder makes a decoder for another goroutine.
+	newDecoder func() *mapping.Decoder
 	// paths returns the columns that a stream's batches hold besides uid and time; false if the stream is not wanted.
 	paths func(streamKey) ([]string, bool)
 	// emit takes a batch of at least one row, nil if nobody wants them.
@@ -73,34 +75,31 @@ type mapper struct {
 	holdOpen  bool // stop before a last line that may still be being written
 	openAt    int64
 	into      *segment
+	at        int64 // offset of the last record
 	builders  map[streamKey]*mapping.Builder
 	unmatched int64
+	workers   int // goroutines that may map a long part; rows are in the order of the part only if it is 1
 }
 
 func (f *Files) newMapper(ctx context.Context, into *segment) *mapper {
-	return &mapper{ctx: ctx, id: f.id, decoder: f.set.NewDecoder(), openAt: -1, into: into, builders: map[streamKey]*mapping.Builder{}}
+	return &mapper{ctx: ctx, id: f.id, decoder: f.set.NewDecoder(), newDecoder: f.set.NewDecoder, openAt: -1, at: into.from, into: into, workers: 1, builders: map[streamKey]*mapping.Builder{}}
 }
 
 // run maps all records of a framer. Its error is errUnsupported, that of ctx or of emit; what is wrong with the part itself goes into
 // the segment as rejects and damage.
 func (m *mapper) run(in framer) error {
 	var r record
-	at := m.into.from
 	for n := 0; ; n++ {
-		if n%256 == 0 && m.ctx.Err() != nil {
-			return context.Cause(m.ctx)
+		more, err := m.read(in, &r, n)
+		if err != nil {
+			return err
 		}
-		switch err := in.next(&r); {
-		case err == io.EOF:
-			return m.finish()
-		case err != nil:
-			return m.broken(err, at)
-		}
-		if r.open && m.holdOpen {
-			m.openAt = r.offset
+		if !more {
 			return m.finish()
 		}
-		at = r.offset
+		if n == fanOutAfter && m.workers > 1 && r.table == nil {
+			return m.fanOut(in, &r)
+		}
 		if err := m.record(&r); err != nil {
 			return err
 		}
@@ -108,6 +107,24 @@ func (m *mapper) run(in framer) error {
 			return errUnsupported
 		}
 	}
+}
+
+// read takes the next record, the n-th, from a framer; false if there is none or the part is broken.
+func (m *mapper) read(in framer, r *record, n int) (bool, error) {
+	if n%256 == 0 && m.ctx.Err() != nil {
+		return false, context.Cause(m.ctx)
+	}
+	switch err := in.next(r); {
+	case err == io.EOF: //nolint:errorlint // a wrapped one is an error of reading
+		return false, nil
+	case err != nil:
+		return false, m.broken(err)
+	case r.open && m.holdOpen:
+		m.openAt = r.offset
+		return false, nil
+	}
+	m.at = r.offset
+	return true, nil
 }
 
 // finish emits what is left.
@@ -124,15 +141,15 @@ func (m *mapper) finish() error {
 }
 
 // broken notes that the part cannot be read further and keeps the rows before.
-func (m *mapper) broken(err error, after int64) error {
+func (m *mapper) broken(err error) error {
 	if m.ctx.Err() != nil {
 		return context.Cause(m.ctx)
 	}
 	if bad := (malformed{}); errors.As(err, &bad) && m.probing && m.into.counts.Rows == 0 {
 		return fmt.Errorf("%w: %w", errUnsupported, err)
 	}
-	m.into.damage = damage(m.into.part, after, err)
-	return m.finish()
+	m.into.damage = damage(m.into.part, m.at, err)
+	return nil
 }
 
 // damage makes the error of a part that cannot be read to its end.

@@ -386,6 +386,7 @@ func (s *search) remapSegment(ctx context.Context, it item, b *best) error {
 	scratch := &segment{part: it.part.name, from: it.seg.from}
 	err := s.f.readSegment(ctx, file, it.part, it.seg, func(in framer) error {
 		m := s.f.newMapper(ctx, scratch)
+		m.workers = s.f.workers
 		m.paths = func(k streamKey) ([]string, bool) { return s.needs, k == s.key }
 		m.emit = func(_ streamKey, rec arrow.RecordBatch) error {
 			s.evaluate(newBatch(rec), b, true)
