@@ -103,7 +103,7 @@ func (p *program) logger(level string) (zerolog.Logger, error) {
 	if err != nil {
 		return zerolog.Nop(), configError("log_level", "%q is none of trace, debug, info, warn, error", level)
 	}
-	var out io.Writer = p.stderr
+	out := p.stderr
 	if p.ttyErr {
 		out = zerolog.ConsoleWriter{Out: p.stderr, TimeFormat: "15:04:05"}
 	}

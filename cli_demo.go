@@ -116,8 +116,9 @@ func (s *demonstration) throughLake(name string, data ...string) (exec.Connectio
 	if err != nil {
 		return exec.Connection{}, err
 	}
+	work := &ingester{p: s.p, into: conn, id: identity(name), set: s.set}
 	for _, dir := range data {
-		if _, err := ingest(s.p.ctx, conn, s.set, identity(name), dir, s.p); err != nil {
+		if err := work.folder(s.p.ctx, dir); err != nil {
 			return exec.Connection{}, errors.Join(err, conn.Close())
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 type ingestCmd struct {
 	Config string   `short:"c" help:"Configuration file." default:"harrier.yaml" placeholder:"FILE"`
-	Into   string   `help:"Connection to write to: the name of a lake, or tenant/name." required:"" placeholder:"CONNECTION"`
+	Into   string   `help:"Connection to write to: the name of a lake, or tenant/name." required:"true" placeholder:"CONNECTION"`
 	Paths  []string `arg:"" help:"Folders of native logs." placeholder:"DIR"`
 }
 
@@ -47,15 +47,13 @@ func (i ingestCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	var reports []ingested
 	var failed []error
+	work := &ingester{p: p, into: into, id: id, set: set}
 	for _, dir := range i.Paths {
-		r, err := ingest(p.ctx, into, set, id, dir, p)
-		reports = append(reports, r...)
-		failed = append(failed, err)
+		failed = append(failed, work.folder(p.ctx, dir))
 	}
 	failed = append(failed, into.Close())
-	p.printIngested(reports)
+	p.printIngested(&work.report)
 	return errors.Join(failed...)
 }
 
@@ -81,76 +79,146 @@ func (i ingestCmd) target(cfg *Config) (hunt.Identity, lake.Config, error) {
 
 // ingested is what became of one part of a folder.
 type ingested struct {
-	Part       string `json:"part"`
-	State      string `json:"state"` // INGESTED, SKIPPED (was there already), FAILED
-	Records    int64  `json:"records"`
-	Rows       int64  `json:"rows"`
-	Duplicates int64  `json:"duplicates"`
-	Rejected   int64  `json:"rejected"`
-	Error      string `json:"error,omitempty"`
+	Part     string `json:"part"`
+	State    string `json:"state"` // INGESTED, SKIPPED (was there already), FAILED
+	Records  int64  `json:"records"`
+	Rows     int64  `json:"rows"`     // mapped; those of events that the lake had already are counted for the whole run
+	Rejected int64  `json:"rejected"` // could not be decoded
+	Error    string `json:"error,omitempty"`
+
+	digest string
 }
 
-// ingest reads the parts of a folder into a lake, one commit each. Parts that fail leave nothing behind; the error names them.
-func ingest(ctx context.Context, into *lake.Lake, set *mapping.Set, id hunt.Identity, dir string, p *program) ([]ingested, error) {
-	bar := p.progress("reading " + dir)
+// ingestReport is what an ingest did.
+type ingestReport struct {
+	Parts      []ingested `json:"parts"`
+	Records    int64      `json:"records"`    // of the parts ingested; they are rows, duplicates and rejects
+	Rows       int64      `json:"rows"`       // new in the lake
+	Duplicates int64      `json:"duplicates"` // events that were there already
+	Rejected   int64      `json:"rejected"`
+}
+
+// ingester reads folders into a lake.
+type ingester struct {
+	p    *program
+	into *lake.Lake
+	id   hunt.Identity // of the lake's connection: event uids depend on it
+	set  *mapping.Set
+
+	report ingestReport
+}
+
+// commitRows is how many rows of small parts are gathered into one commit: every commit makes files of its own, and many small
+// files make a lake slow.
+const commitRows = 500_000
+
+// folder reads the parts of a folder. A damaged part is not ingested at all; the error names it, and the others are ingested.
+func (i *ingester) folder(ctx context.Context, dir string) error {
+	bar := i.p.progress("reading " + dir)
 	defer bar.finish()
-	from, err := files.Open(ctx, id, files.Config{Path: dir, CacheBytes: 1}, set, bar.set)
+	from, err := files.Open(ctx, i.id, files.Config{Path: dir, CacheBytes: 1}, i.set, bar.set)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer from.Close() //nolint:errcheck // reading only: nothing is lost
-	var out []ingested
-	var failed []error
-	for _, part := range from.Parts() {
-		r, err := ingestPart(ctx, into, from, part)
-		if err != nil {
-			r.State, r.Error = "FAILED", err.Error()
+	reports, groups, err := i.group(from.Parts())
+	defer func() { i.report.Parts = append(i.report.Parts, reports...) }()
+	failed := []error{err}
+	for _, g := range groups {
+		if err := i.commit(ctx, from, g); err != nil {
 			failed = append(failed, err)
 		}
-		out = append(out, r)
 	}
-	return out, errors.Join(failed...)
+	return errors.Join(failed...)
 }
 
-func ingestPart(ctx context.Context, into *lake.Lake, from *files.Files, part files.Part) (ingested, error) {
-	r := ingested{Part: part.Name, State: "INGESTED"}
-	w, err := into.Begin(ctx, lake.Input{Name: part.Name, Digest: part.Digest})
-	if errors.Is(err, lake.ErrIngested) {
-		r.State = "SKIPPED"
-		return r, nil
+// group decides what becomes of each part and gathers those to ingest into commits.
+func (i *ingester) group(parts []files.Part) (reports []ingested, groups [][]*ingested, err error) {
+	var failed []error
+	var rows int64
+	reports = make([]ingested, len(parts))
+	for k, part := range parts {
+		r := &reports[k]
+		*r = ingested{Part: part.Name, State: "INGESTED", digest: part.Digest}
+		known, err := i.into.Has(part.Digest)
+		switch {
+		case err != nil:
+			failed = append(failed, r.fail(err))
+		case part.Damage != nil:
+			failed = append(failed, r.fail(part.Damage))
+		case known:
+			r.State = "SKIPPED"
+		default:
+			if len(groups) == 0 || rows+part.Rows > commitRows {
+				groups, rows = append(groups, nil), 0
+			}
+			groups[len(groups)-1] = append(groups[len(groups)-1], r)
+			rows += part.Rows
+		}
 	}
+	return reports, groups, errors.Join(failed...)
+}
+
+// fail notes why a part was not ingested.
+func (r *ingested) fail(err error) error {
+	r.State, r.Error = "FAILED", err.Error()
+	return err
+}
+
+// commit ingests parts as one commit: all of them or none.
+func (i *ingester) commit(ctx context.Context, from *files.Files, parts []*ingested) error {
+	err := i.tryCommit(ctx, from, parts)
+	if err == nil {
+		return nil
+	}
+	for _, r := range parts {
+		_ = r.fail(err) // the one error is returned once
+	}
+	return err
+}
+
+func (i *ingester) tryCommit(ctx context.Context, from *files.Files, parts []*ingested) error {
+	var inputs []lake.Input
+	for _, r := range parts {
+		inputs = append(inputs, lake.Input{Name: r.Part, Digest: r.digest})
+	}
+	w, err := i.into.Begin(ctx, inputs...)
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer w.Abort()
-	counts, err := from.Scan(ctx, part.Name, func(s *hunt.Stream, rec arrow.RecordBatch) error { return w.Append(s, rec) })
-	if err != nil {
-		return r, err
+	var total lake.Counts
+	for _, r := range parts {
+		counts, err := from.Scan(ctx, r.Part, func(s *hunt.Stream, rec arrow.RecordBatch) error { return w.Append(s, rec) })
+		if err != nil {
+			return err
+		}
+		r.Records, r.Rejected, r.Rows = counts.Records, counts.Rejected, counts.Rows
+		total.Records += counts.Records
+		total.Rejected += counts.Rejected
 	}
-	if err := w.Commit(lake.Counts{Records: counts.Records, Rejected: counts.Rejected}); err != nil {
-		return r, err
+	if err := w.Commit(total); err != nil {
+		return err
 	}
-	r.Records, r.Rejected = counts.Records, counts.Rejected
-	r.Rows, r.Duplicates = w.Written()
-	return r, nil
+	rows, duplicates := w.Written()
+	i.report.Records += total.Records
+	i.report.Rejected += total.Rejected
+	i.report.Rows += rows
+	i.report.Duplicates += duplicates
+	return nil
 }
 
-func (p *program) printIngested(list []ingested) {
+func (p *program) printIngested(r *ingestReport) {
 	if !p.tty {
-		p.printJSONLines(list)
+		line, _ := jsonLine(r) // numbers and texts always encode
+		fmt.Fprintln(p.stdout, line)
 		return
 	}
 	t := p.table()
-	t.AppendHeader(table.Row{"part", "state", "records", "rows", "duplicates", "rejected"})
-	for _, r := range list {
-		t.AppendRow(table.Row{clean(r.Part), p.paint(r.State, r.State != "FAILED"), r.Records, r.Rows, r.Duplicates, r.Rejected})
+	t.AppendHeader(table.Row{"part", "state", "records", "rows", "rejected"})
+	for _, part := range r.Parts {
+		t.AppendRow(table.Row{clean(part.Part), p.paint(part.State, part.State != "FAILED"), part.Records, part.Rows, part.Rejected})
 	}
 	t.Render()
-}
-
-func (p *program) printJSONLines(list []ingested) {
-	for _, r := range list {
-		raw, _ := jsonLine(r)
-		fmt.Fprintln(p.stdout, raw)
-	}
+	fmt.Fprintf(p.stdout, "%d records in: %d new rows, %d duplicates, %d rejected\n", r.Records, r.Rows, r.Duplicates, r.Rejected)
 }

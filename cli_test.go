@@ -102,14 +102,12 @@ func TestIngestExactlyOnceAndHuntTheLake(t *testing.T) {
 	if status != 0 || strings.Contains(first, "SKIPPED") || !strings.Contains(first, "INGESTED") {
 		t.Fatalf("status %d: %s %s", status, first, errs)
 	}
-	for line := range strings.Lines(first) {
-		var r ingested
-		if err := json.Unmarshal([]byte(line), &r); err != nil {
-			t.Fatal(err)
-		}
-		if r.Records != r.Rows+r.Duplicates+r.Rejected || r.Records == 0 {
-			t.Errorf("%+v: records in are not rows, duplicates and rejects", r)
-		}
+	var r ingestReport
+	if err := json.Unmarshal([]byte(first), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Records != r.Rows+r.Duplicates+r.Rejected || r.Records == 0 {
+		t.Errorf("%+v: records in are not rows, duplicates and rejects", r)
 	}
 	status, second, _ := run(t, "ingest", "-c", conf, "--into", "sensors", filepath.Join(dir, "network"))
 	if status != 0 || strings.Contains(second, "INGESTED") {

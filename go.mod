@@ -6,7 +6,6 @@ require (
 	github.com/99designs/gqlgen v0.17.95
 	github.com/alecthomas/kong v1.17.0
 	github.com/apache/arrow-go/v18 v18.8.0
-	github.com/cloudflare/ahocorasick v0.0.0-20240916140611-054963ec9396
 	github.com/duckdb/duckdb-go/v2 v2.10505.0
 	github.com/goccy/go-yaml v1.19.2
 	github.com/jedib0t/go-pretty/v6 v6.7.8
@@ -70,7 +69,6 @@ require (
 )
 
 tool (
-	github.com/99designs/gqlgen
 	github.com/mgechev/revive
 	honnef.co/go/tools/cmd/staticcheck
 )

@@ -7,8 +7,8 @@
 
 package main
 
-// The order matters: the GraphQL event types that gqlgen reads are made from
+// The order matters: the GraphQL event types that graph/gen reads are made from
 // the event tables of schema/ocsf.
 
 //go:generate go run ./schema/ocsf/gen
-//go:generate go tool gqlgen generate
+//go:generate go run ./graph/gen

@@ -23,6 +23,9 @@ func present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.As(err, &theirs) {
 		if code, _ := theirs.Extensions["code"].(string); code == "" || code == errcode.ValidationFailed && theirs.Rule == "" {
 			setCode(theirs, hunt.BadUserInput)
+			if len(theirs.Path) > 0 && theirs.Extensions["path"] == nil {
+				theirs.Extensions["path"] = theirs.Path.String()
+			}
 		}
 		return theirs
 	}
@@ -67,6 +70,7 @@ func mirrorErrors(ctx context.Context, c *hunt.Coverage) {
 			continue
 		}
 		e := *l.Err
+		e.Op = "" // the message has it
 		e.Source = strings.Trim(l.Tenant+"/"+l.Connection+"/"+l.Stream, "/")
 		e.Message = string(l.State) + ": " + l.Err.Error()
 		graphql.AddError(ctx, &e)

@@ -36,15 +36,16 @@ type world struct {
 	resolver *graph.Resolver
 	exec     *executor.Executor
 	who      *access.Principal
-	now      time.Time
+	now      *time.Time
 }
 
-// newWorld makes a gateway over connections; alice sees the tenants acme and beta unless the test says otherwise.
+// newWorld makes a gateway over connections, asked by alice of tenant acme.
 func newWorld(t testing.TB, conns ...exec.Connection) *world {
-	w := &world{t: t, who: &access.Principal{Name: "alice", Tenants: []string{"acme"}}, now: time.UnixMicro(hunttest.Window().End)}
+	now := time.UnixMicro(hunttest.Window().End)
+	w := &world{t: t, who: &access.Principal{Name: "alice", Tenants: []string{"acme"}}, now: &now}
 	w.resolver = &graph.Resolver{
 		Engine: &exec.Engine{Connections: conns}, CursorKey: []byte("a key of thirty-two bytes, no less"),
-		Now: func() time.Time { return w.now },
+		Now: func() time.Time { return *w.now },
 	}
 	w.exec = graph.NewExecutor(w.resolver)
 	return w

@@ -3,6 +3,7 @@ package graph
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -38,7 +39,29 @@ func huntArgs(in map[string]any) (model.EventArgs, error) {
 	onFail, _ := in["onSourceFailure"].(string)
 	a.Order = cmp.Or(model.EventOrder(order), model.EventOrderTimeAsc)
 	a.OnFailure = cmp.Or(model.OnSourceFailure(onFail), model.OnSourceFailurePartial)
+	switch { // gqlparser takes enum values in variables in any case
+	case !a.Order.IsValid():
+		return a, bad("input.orderBy", "%q is no order; use TIME_ASC or TIME_DESC", order)
+	case !a.OnFailure.IsValid():
+		return a, bad("input.onSourceFailure", "%q is not PARTIAL or FAIL", onFail)
+	}
 	return a, nil
+}
+
+// huntRequest is request for a HuntInput: errors have the paths of that.
+func (r *Resolver) huntRequest(ctx context.Context, a model.EventArgs) (*request, error) {
+	req, err := r.request(ctx, "hunt", a)
+	if err == nil {
+		return req, nil
+	}
+	e := *hunt.AsError(err, hunt.Internal)
+	switch head, rest, _ := strings.Cut(e.Path, "."); {
+	case head == "timeRange" || head == "tenants" || head == "connections":
+		e.Path = "input." + e.Path
+	case strings.HasPrefix(e.Path, "where."):
+		e.Path = "input.match.steps[0].event." + ocsf.ByUID(a.Class).Root + "." + rest
+	}
+	return nil, &e
 }
 
 // oneOf returns the one key of an input object.
@@ -62,7 +85,7 @@ func (q *queryResolver) Hunt(ctx context.Context, input model.Input, first int, 
 		return nil, err
 	}
 	a.First, a.After = first, after
-	req, err := q.request(ctx, "hunt", a)
+	req, err := q.huntRequest(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +102,7 @@ func (q *queryResolver) ExplainHunt(ctx context.Context, input model.Input) (*mo
 	if err != nil {
 		return nil, err
 	}
-	req, err := q.request(ctx, "hunt", a)
+	req, err := q.huntRequest(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +123,10 @@ func (q *queryResolver) Node(ctx context.Context, id string) (model.Node, error)
 		Class: class.UID, Tenants: []string{key.Tenant}, Connections: []string{key.Connection},
 		TimeRange: map[string]any{"start": hunt.FormatTime(key.Time), "end": hunt.FormatTime(key.Time + 1)},
 	})
-	if hunt.AsError(err, "").Code == hunt.UnknownTenant {
-		return nil, nil
-	}
 	if err != nil {
+		if e := hunt.AsError(err, ""); e.Code == hunt.UnknownTenant || e.Path == "connections" {
+			return nil, nil
+		}
 		return nil, err
 	}
 	req.query.Where = uid

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,10 +29,7 @@ func condition(class *ocsf.Class, where map[string]any, path string) (hunt.Expr,
 	return c.object(where, "", path)
 }
 
-type converter struct {
-	class *ocsf.Class
-	list  string // GraphQL prefix of the array of objects that `some` has bound, with a dot
-}
+type converter struct{ class *ocsf.Class }
 
 // object converts the filter on an object; prefix is its dotted GraphQL name with a dot, empty for the event. All keys must hold.
 func (c converter) object(in map[string]any, prefix, path string) (hunt.Expr, error) {
@@ -60,26 +58,36 @@ func (c converter) key(key string, v any, prefix, path string) (hunt.Expr, error
 	case "or":
 		list, err := c.all(v, prefix, path)
 		return hunt.Or(list), err
-	case "not":
-		e, err := c.object(asMap(v), prefix, path)
+	}
+	in, ok := v.(map[string]any)
+	if !ok {
+		return nil, bad(path, "%v is no input object", v)
+	}
+	if key == "not" {
+		e, err := c.object(in, prefix, path)
 		return hunt.Not{Expr: e}, err
 	}
 	if col := c.class.ByGraphQL(prefix + key); col != nil {
-		return leaf(col, asMap(v), path)
+		return leaf(col, in, path)
 	}
 	if !c.class.HasPrefix(prefix + key) {
 		return nil, bad(path, "%s has no column %s", c.class.Type, prefix+key)
 	}
 	if list := c.arrayAt(prefix + key); list != "" {
-		return c.some(list, asMap(v), prefix+key+".", path)
+		return c.some(list, in, prefix+key+".", path)
 	}
-	return c.object(asMap(v), prefix+key+".", path)
+	return c.object(in, prefix+key+".", path)
 }
 
 func (c converter) all(v any, prefix, path string) ([]hunt.Expr, error) {
 	out := []hunt.Expr{}
 	for i, item := range asList(v) {
-		e, err := c.object(asMap(item), prefix, fmt.Sprintf("%s[%d]", path, i))
+		at := fmt.Sprintf("%s[%d]", path, i)
+		in, ok := item.(map[string]any)
+		if !ok {
+			return nil, bad(at, "%v is no input object", item)
+		}
+		e, err := c.object(in, prefix, at)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +113,11 @@ func (c converter) some(list string, in map[string]any, prefix, path string) (hu
 	if !ok {
 		return hunt.True(), nil
 	}
-	e, err := c.object(asMap(v), prefix, path+".some")
+	inner, ok := v.(map[string]any)
+	if !ok {
+		return nil, bad(path+".some", "%v is no input object; leave the key out", v)
+	}
+	e, err := c.object(inner, prefix, path+".some")
 	return hunt.Some{List: list, Expr: e}, err
 }
 
@@ -236,7 +248,7 @@ func integer(v any) (int64, bool) {
 // instant reads RFC 3339 and cuts it to microseconds.
 func instant(s, path string) (int64, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	if err != nil || s[13] != ':' || strings.Contains(s, ",") { // Parse takes hours of one digit and decimal commas
 		return 0, bad(path, "%q is no RFC 3339 instant such as 2026-01-31T13:00:00Z", s)
 	}
 	return t.UnixMicro(), nil
@@ -272,10 +284,41 @@ func timeRange(in map[string]any, now time.Time, path string) (hunt.TimeRange, e
 func lastRange(v any, now time.Time, path string) (hunt.TimeRange, error) {
 	s, _ := v.(string)
 	d, err := duration.Parse(s)
-	if err != nil || d.ToTimeDuration() <= 0 {
+	if err != nil || !isDuration(s) || d.ToTimeDuration() <= 0 && years(d) <= maxYears {
 		return hunt.TimeRange{}, bad(path, "%q is no ISO 8601 duration such as P7D or PT2H30M", s)
 	}
+	if years(d) > maxYears {
+		return hunt.TimeRange{}, bad(path, "%s is more than %d years; give start and end", s, maxYears)
+	}
 	return hunt.TimeRange{Start: now.Add(-d.ToTimeDuration()).UnixMicro(), End: now.UnixMicro()}, nil
+}
+
+// maxYears is the longest `last`; beyond 292 years a time.Duration overflows.
+const maxYears = 200
+
+func years(d *duration.Duration) float64 {
+	return d.Years + d.Months/12 + d.Weeks/52 + d.Days/365 + d.Hours/8760 + d.Minutes/525_600 + d.Seconds/31_536_000
+}
+
+// isDuration says whether s is P, then numbers with the designators Y M W D, then T and numbers with H M S, each once and in this
+// order. Package duration takes more than ISO 8601 does, and reads P1T5M as 15 minutes.
+func isDuration(s string) bool {
+	rest, ok := strings.CutPrefix(s, "P")
+	units, inTime := "YMWD", false
+	for ok && rest != "" {
+		if rest[0] == 'T' && !inTime {
+			units, inTime, rest = "HMS", true, rest[1:]
+			ok = rest != ""
+			continue
+		}
+		n := len(rest) - len(strings.TrimLeft(rest, "0123456789."))
+		if n == 0 || n == len(rest) || !strings.Contains(units, rest[n:n+1]) {
+			return false
+		}
+		_, units, _ = strings.Cut(units, rest[n:n+1])
+		rest = rest[n+1:]
+	}
+	return ok
 }
 
 func asMap(v any) map[string]any {
@@ -283,19 +326,20 @@ func asMap(v any) map[string]any {
 	return m
 }
 
-// asList wraps a single value, as GraphQL's list coercion does.
+// asList wraps a single value, as GraphQL's list coercion does. gqlparser makes typed slices of single values in variables.
 func asList(v any) []any {
-	switch v := v.(type) {
-	case []any:
-		return v
-	case []string:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = v[i]
-		}
-		return out
+	if list, ok := v.([]any); ok {
+		return list
 	}
-	return []any{v}
+	list := reflect.ValueOf(v)
+	if list.Kind() != reflect.Slice {
+		return []any{v}
+	}
+	out := make([]any, list.Len())
+	for i := range out {
+		out[i] = list.Index(i).Interface()
+	}
+	return out
 }
 
 func asStrings(v any) []string {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -59,6 +60,9 @@ func (r *Resolver) request(ctx context.Context, field string, a model.EventArgs)
 	if a.First < 0 || a.First > maxFirst {
 		return nil, bad("first", "first is %d; it takes 0 to %d", a.First, maxFirst)
 	}
+	if err := r.knowsConnections(tenants, a.Connections); err != nil {
+		return nil, err
+	}
 	class := ocsf.ByUID(a.Class)
 	where, err := condition(class, a.Where, "where")
 	if err != nil {
@@ -75,6 +79,21 @@ func (r *Resolver) request(ctx context.Context, field string, a model.EventArgs)
 	return out, out.resume(r.signer(), a.After)
 }
 
+// knowsConnections refuses names that no connection of the tenants has: a hunt of nothing would pass for a complete one.
+func (r *Resolver) knowsConnections(tenants, names []string) error {
+	if names != nil && len(names) == 0 {
+		return bad("connections", "the list of connections is empty; leave it out to search all")
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(r.Engine.Connections, func(c exec.Connection) bool {
+			return c.Ref.Connection == name && slices.Contains(tenants, c.Ref.Tenant)
+		}) {
+			return bad("connections", "no connection %q in the tenants that are searched", name)
+		}
+	}
+	return nil
+}
+
 // resume continues after a cursor: with its absolute range and on what its first page saw.
 func (q *request) resume(s signer, after *string) error {
 	if after == nil {
@@ -87,6 +106,14 @@ func (q *request) resume(s signer, after *string) error {
 	q.after = c
 	q.query.Range, q.query.After, q.query.Snapshots = c.Range, &c.Key, snapshotRefs(c.Snapshots)
 	return nil
+}
+
+// before is how many rows came before the cursor.
+func (q *request) before() int64 {
+	if q.after == nil {
+		return 0
+	}
+	return q.after.Rows
 }
 
 // gaps says whether a page before this one was not complete.
@@ -136,10 +163,7 @@ func failure(req *request, c *hunt.Coverage) error {
 
 // connection makes the GraphQL connection of a page.
 func (r *Resolver) connection(req *request, page *exec.Page) *model.Connection {
-	var before int64
-	if req.after != nil {
-		before = req.after.Rows
-	}
+	before := req.before()
 	snapshots, gaps := snapshotText(page.Snapshots), req.gaps() || !page.Coverage.Complete()
 	seal := func(k hunt.Key, rows int64) string {
 		return r.signer().seal(req.id, &cursor{Range: req.query.Range, Key: k, Rows: rows, Snapshots: snapshots, Gaps: gaps})

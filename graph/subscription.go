@@ -18,9 +18,15 @@ func (s *subscriptionResolver) Hunt(ctx context.Context, input model.Input, batc
 	if err != nil {
 		return nil, err
 	}
+	if a.OnFailure == model.OnSourceFailureFail {
+		return nil, bad("input.onSourceFailure", "a stream cannot fail as a whole once events are out; ask for PARTIAL and read the coverage of HuntDone")
+	}
 	a.After = resumeFrom
-	req, err := s.request(ctx, "hunt", a)
+	req, err := s.huntRequest(ctx, a)
 	if err != nil {
+		if e := hunt.AsError(err, hunt.Internal); e.Path == "after" {
+			e.Path = "resumeFrom"
+		}
 		return nil, err
 	}
 	req.query.Columns = selectedColumns(ctx, req.query.Class)
@@ -46,7 +52,7 @@ func (s *streamed) run(ctx context.Context) {
 	ok := s.rows(ctx, e)
 	e.Close()
 	if ok && ctx.Err() == nil {
-		s.send(ctx, &model.HuntDone{Coverage: coverageOf(e.Coverage(), s.req.query.Range, s.sent), Rows: s.sent})
+		s.send(ctx, &model.HuntDone{Coverage: coverageOf(e.Coverage(), s.req.query.Range, s.req.before()+s.sent), Rows: s.sent})
 	}
 }
 
@@ -109,12 +115,8 @@ func (s *streamed) progress(ctx context.Context) bool {
 }
 
 func (s *streamed) flush(ctx context.Context, page *exec.Page) bool {
-	before := int64(0)
-	if s.req.after != nil {
-		before = s.req.after.Rows
-	}
 	s.sent += int64(page.Count)
-	cursor := s.resolver.signer().seal(s.req.id, &cursor{Range: s.req.query.Range, Key: *page.Last, Rows: before + s.sent, Snapshots: snapshotText(page.Snapshots)})
+	cursor := s.resolver.signer().seal(s.req.id, &cursor{Range: s.req.query.Range, Key: *page.Last, Rows: s.req.before() + s.sent, Snapshots: snapshotText(page.Snapshots), Gaps: s.req.gaps()})
 	return s.send(ctx, &model.HuntEvents{Page: page, Cursor: cursor})
 }
 

@@ -1,11 +1,16 @@
 package hunt
 
-import "unicode/utf8"
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
 // likePart is a literal run of a like pattern; gap says what may stand before it.
 type likePart struct {
-	lit  []rune // -1 stands for any one rune
-	star bool   // any run may stand before lit
+	lit   []rune // -1 stands for any one rune
+	ascii string // lit where it is ASCII without any rune: it is compared byte by byte, which finds the same places
+	star  bool   // any run may stand before lit
 }
 
 // Like is a compiled pattern of the operator like: `*` any run of runes, `?` one rune, `\` takes the next rune as it is, and the
@@ -38,10 +43,38 @@ func CompileLike(pattern string, fold bool) *Like {
 			add(r)
 		}
 	}
+	for i := range l.parts {
+		if p := &l.parts[i]; !slices.ContainsFunc(p.lit, notASCII) {
+			p.ascii = string(p.lit)
+		}
+	}
 	return l
 }
 
 const anyRune rune = -1
+
+// notASCII holds for anyRune as well.
+func notASCII(r rune) bool { return r < 0 || r >= utf8.RuneSelf }
+
+// Literal returns the longest run of ASCII between two `*` of the pattern, or nothing. A value that matches holds it, in any case of
+// its letters if the pattern is folded, and then it is in lower case; so a search for it rules most values out. What stands at an end
+// of the pattern is not considered, because Match looks there at once.
+func (l *Like) Literal() string {
+	var best []rune
+	for i := 1; i < len(l.parts)-1; i++ {
+		for lit := l.parts[i].lit; len(lit) > 0; {
+			end := slices.IndexFunc(lit, notASCII)
+			if end < 0 {
+				end = len(lit)
+			}
+			if end > len(best) {
+				best = lit[:end]
+			}
+			lit = lit[min(end+1, len(lit)):]
+		}
+	}
+	return string(best)
+}
 
 // likeRune decodes one rune; a byte that is no UTF-8 becomes a private number that equals no rune but the same byte.
 func likeRune(s string) (rune, int) {
@@ -54,7 +87,7 @@ func likeRune(s string) (rune, int) {
 
 // Match says whether the pattern covers the whole of s.
 func (l *Like) Match(s string) bool {
-	at, ok := l.prefix(s, l.parts[0].lit)
+	at, ok := l.prefix(s, &l.parts[0])
 	if !ok {
 		return false
 	}
@@ -62,17 +95,20 @@ func (l *Like) Match(s string) bool {
 		return at == len(s)
 	}
 	for i := 1; i < len(l.parts)-1; i++ {
-		if at, ok = l.find(s, at, l.parts[i].lit); !ok {
+		if at, ok = l.find(s, at, &l.parts[i]); !ok {
 			return false
 		}
 	}
-	return l.suffix(s, at, l.parts[len(l.parts)-1].lit)
+	return l.suffix(s, at, &l.parts[len(l.parts)-1])
 }
 
-// prefix matches lit at the start of s and returns where it ends.
-func (l *Like) prefix(s string, lit []rune) (int, bool) {
+// prefix matches a part at the start of s and returns where it ends.
+func (l *Like) prefix(s string, p *likePart) (int, bool) {
+	if p.ascii != "" {
+		return len(p.ascii), l.hasPrefix(s, p.ascii)
+	}
 	at := 0
-	for _, want := range lit {
+	for _, want := range p.lit {
 		if at >= len(s) {
 			return 0, false
 		}
@@ -83,6 +119,29 @@ func (l *Like) prefix(s string, lit []rune) (int, bool) {
 		at += n
 	}
 	return at, true
+}
+
+// hasPrefix says whether s begins with ascii, which is folded if the pattern is.
+func (l *Like) hasPrefix(s, ascii string) bool {
+	if !l.fold {
+		return strings.HasPrefix(s, ascii)
+	}
+	if len(s) < len(ascii) {
+		return false
+	}
+	for i := range len(ascii) {
+		if lowerByte(s[i]) != ascii[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 func (l *Like) equal(r, want rune) bool {
@@ -99,10 +158,14 @@ func (l *Like) equal(r, want rune) bool {
 	return r == want
 }
 
-// find returns the end of the first place at or after from where lit stands.
-func (l *Like) find(s string, from int, lit []rune) (int, bool) {
+// find returns the end of the first place at or after from where a part stands.
+func (l *Like) find(s string, from int, p *likePart) (int, bool) {
+	if p.ascii != "" {
+		at := l.index(s[from:], p.ascii)
+		return from + at + len(p.ascii), at >= 0
+	}
 	for at := from; at <= len(s); {
-		if end, ok := l.prefix(s[at:], lit); ok {
+		if end, ok := l.prefix(s[at:], p); ok {
 			return at + end, true
 		}
 		if at == len(s) {
@@ -114,16 +177,38 @@ func (l *Like) find(s string, from int, lit []rune) (int, bool) {
 	return 0, false
 }
 
-// suffix says whether lit stands at the end of s without reaching before from.
-func (l *Like) suffix(s string, from int, lit []rune) bool {
+// index returns the first place of ascii in s, -1 if there is none.
+func (l *Like) index(s, ascii string) int {
+	if !l.fold {
+		return strings.Index(s, ascii)
+	}
+	first := ascii[0]
+	other := first // its upper case, if it has one
+	if 'a' <= first && first <= 'z' {
+		other -= 'a' - 'A'
+	}
+	for at := 0; at <= len(s)-len(ascii); at++ {
+		if c := s[at]; (c == first || c == other) && l.hasPrefix(s[at:], ascii) {
+			return at
+		}
+	}
+	return -1
+}
+
+// suffix says whether a part stands at the end of s without reaching before from.
+func (l *Like) suffix(s string, from int, p *likePart) bool {
 	at := len(s)
-	for range lit {
+	if p.ascii != "" {
+		at -= len(p.ascii)
+		return at >= from && l.hasPrefix(s[at:], p.ascii)
+	}
+	for range p.lit {
 		if at <= from {
 			return false
 		}
 		_, n := utf8.DecodeLastRuneInString(s[from:at])
 		at -= n
 	}
-	_, ok := l.prefix(s[at:], lit)
+	_, ok := l.prefix(s[at:], p)
 	return ok
 }

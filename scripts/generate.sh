@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 generate() {
   echo "generate: schema/ocsf"
   go run ./schema/ocsf/gen
-  echo "generate: gqlgen"
-  go tool gqlgen generate
+  echo "generate: graph"
+  go run ./graph/gen
   # Only what a generator wrote: hand-written files are their author's to format.
   { grep -rlZ --include='*.go' -m1 '^// Code generated .* DO NOT EDIT\.$' . || true; } | xargs -0r gofmt -w
 }

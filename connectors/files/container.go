@@ -52,27 +52,28 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// span is which bytes of a file on disk are read.
-type span struct {
-	from, to int64
-	sniff    bool // the head is wanted
+// opening says what is opened.
+type opening struct {
+	file, member string      // member is "" for the file itself
+	from, to     int64       // bytes of the file on disk; from is 0 unless the part is plain
+	sniff        bool        // the head is wanted
+	seen         func(int64) // told how many bytes on disk were read; may be nil
 }
 
-// openPart opens a part; member is "" for the file itself. The bytes of the span are those of the file on disk, so from is 0 unless the
-// part is plain. seen, which may be nil, is told how many bytes on disk were read.
-func (f *Files) openPart(ctx context.Context, name, member string, at span, seen func(int64)) (*source, error) {
-	file, err := os.Open(filepath.Join(f.root, filepath.FromSlash(name)))
+// openPart opens a part.
+func (f *Files) openPart(ctx context.Context, o opening) (*source, error) {
+	file, err := os.Open(filepath.Join(f.root, filepath.FromSlash(o.file)))
 	if err != nil {
 		return nil, err
 	}
 	s := &source{close: []func() error{file.Close}}
-	var in io.Reader = io.NewSectionReader(file, at.from, at.to-at.from)
-	if member != "" {
-		if in, err = s.member(file, at.to, member); err != nil {
+	var in io.Reader = io.NewSectionReader(file, o.from, o.to-o.from)
+	if o.member != "" {
+		if in, err = s.member(file, o.to, o.member); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	if err := s.decompress(&watched{ctx, in, seen}, at); err != nil {
+	if err := s.decompress(&watched{ctx, in, o.seen}, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -102,8 +103,8 @@ func (s *source) member(file *os.File, size int64, name string) (io.Reader, erro
 }
 
 // decompress looks at the first bytes and puts what they ask for in between. A part that is read from its middle is plain.
-func (s *source) decompress(in io.Reader, at span) error {
-	middle := at.from > 0
+func (s *source) decompress(in io.Reader, o opening) error {
+	middle := o.from > 0
 	b := bufio.NewReaderSize(in, 64<<10)
 	magic, _ := b.Peek(4)
 	s.Reader = b
@@ -126,7 +127,7 @@ func (s *source) decompress(in io.Reader, at span) error {
 		s.plain = true
 	}
 	if !middle {
-		s.peek(at.sniff)
+		s.peek(o.sniff)
 	}
 	return nil
 }

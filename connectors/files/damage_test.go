@@ -196,3 +196,27 @@ func code(err error) hunt.Code {
 	}
 	return ""
 }
+
+// TestRejectsOfALongPart: however many goroutines map a part, the count of rejects is exact and the first one is the first.
+func TestRejectsOfALongPart(t *testing.T) {
+	var b strings.Builder
+	want, first := int64(0), -1
+	for i := range 20_000 {
+		if i > 2500 && i%777 == 0 {
+			if want++; first < 0 {
+				first = b.Len()
+			}
+			b.WriteString("{broken\n")
+			continue
+		}
+		b.WriteString(proc(i) + "\n")
+	}
+	f := openFiles(t, files.Config{Path: folder(t, map[string]string{"a": gzipped(t, b.String())})}, tinySet(t))
+	got := search(t, f, everything("tiny", "process_activity"))
+	if len(got.rejected) != 1 || got.rejected[0].Count != want || got.rejected[0].Offset != int64(first) {
+		t.Errorf("rejected is %+v, want %d from byte %d", got.rejected, want, first)
+	}
+	if p := f.Parts()[0]; p.Records != 20_000 || p.Rows != 20_000-want {
+		t.Errorf("part is %+v", p)
+	}
+}

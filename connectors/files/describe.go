@@ -27,7 +27,9 @@ func (f *Files) Describe(ctx context.Context) (*hunt.Description, error) {
 	if err := f.look(ctx, false); err != nil {
 		return nil, err
 	}
-	return f.state.Load().description, nil
+	d := *f.state.Load().description
+	d.Streams, d.Notes = slices.Clone(d.Streams), slices.Clone(d.Notes)
+	return &d, nil
 }
 
 // Parts lists the logs that are searched and those that are damaged, by name.
@@ -42,7 +44,7 @@ func (f *Files) Parts() []Part {
 		if p.member != "" {
 			digest += "!" + p.member
 		}
-		out = append(out, Part{Name: p.name, Format: string(p.format), Digest: digest, Bytes: p.bytes, Counts: p.counts()})
+		out = append(out, Part{Name: p.name, Format: string(p.format), Digest: digest, Bytes: p.bytes, Damage: p.damage(), Counts: p.counts()})
 	}
 	return out
 }

@@ -44,7 +44,7 @@ func (f *Files) indexPart(ctx context.Context, now *file, member string, size in
 	if member != "" {
 		p.name, seen = now.name+"!"+member, nil
 	}
-	src, err := f.openPart(ctx, now.name, member, span{0, now.info.Size(), true}, seen)
+	src, err := f.openPart(ctx, opening{file: now.name, member: member, to: now.info.Size(), sniff: true, seen: seen})
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, os.ErrNotExist) {
 			return nil, err
@@ -136,8 +136,8 @@ func (f *Files) mapSegment(ctx context.Context, s *segment, in framer, how mode)
 }
 
 // mapSpan maps the bytes of a plain part from a place to its end.
-func (f *Files) mapSpan(ctx context.Context, p *part, now *file, s *segment, how mode) (ending, int64, error) {
-	src, err := f.openPart(ctx, now.name, "", span{s.from, now.info.Size(), false}, nil)
+func (f *Files) mapSpan(ctx context.Context, p *part, s *segment, how mode) (ending, int64, error) {
+	src, err := f.openPart(ctx, opening{file: p.name, from: s.from, to: p.bytes})
 	if err != nil {
 		return ending{}, -1, err
 	}
@@ -148,7 +148,7 @@ func (f *Files) mapSpan(ctx context.Context, p *part, now *file, s *segment, how
 // tail looks at a last line without a line break. If it is a record, it is one now; if not, it waits for the next look.
 func (f *Files) tail(ctx context.Context, p *part, now *file, from int64) error {
 	s := &segment{part: p.name, from: from, to: now.info.Size(), open: true, zeek: p.end}
-	if _, _, err := f.mapSpan(ctx, p, now, s, mode{}); err != nil {
+	if _, _, err := f.mapSpan(ctx, p, s, mode{}); err != nil {
 		return err
 	}
 	if s.counts.Rejected > 0 {
@@ -167,7 +167,7 @@ func (f *Files) settle(ctx context.Context, now, was *file) error {
 	p := *was.parts[0]
 	now.parts = []*part{&p}
 	s := &segment{part: p.name, from: p.pending, to: now.info.Size(), open: true, zeek: p.end}
-	if _, _, err := f.mapSpan(ctx, &p, now, s, mode{}); err != nil {
+	if _, _, err := f.mapSpan(ctx, &p, s, mode{}); err != nil {
 		return err
 	}
 	p.pending = -1
@@ -192,7 +192,7 @@ func (f *Files) grow(ctx context.Context, now, was *file) error {
 	p.segments = p.segments[:len(p.segments):len(p.segments)]
 	s := &segment{part: p.name, from: f.goOn(&p, was.info.Size()), zeek: p.end}
 	p.pending = -1
-	end, openAt, err := f.mapSpan(ctx, &p, now, s, mode{holdOpen: true})
+	end, openAt, err := f.mapSpan(ctx, &p, s, mode{holdOpen: true})
 	if err != nil {
 		return err
 	}

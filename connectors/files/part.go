@@ -10,10 +10,11 @@ import (
 
 // Part is one log: a file, or a member of a zip archive.
 type Part struct {
-	Name   string // path relative to Config.Path with slashes; `archive.zip!member` for a member
-	Format string // "ndjson", "json-array", "json-wrapper", "zeek-tsv", "csv"
-	Digest string // hex SHA-256 of the file's bytes on disk that were read; of a member followed by `!member`
-	Bytes  int64  // on disk; of a member its compressed bytes
+	Name   string      // path relative to Config.Path with slashes; `archive.zip!member` for a member
+	Format string      // "ndjson", "json-array", "json-wrapper", "zeek-tsv", "csv"
+	Digest string      // hex SHA-256 of the file's bytes on disk that were read; of a member followed by `!member`
+	Bytes  int64       // on disk; of a member its compressed bytes
+	Damage *hunt.Error // what cut the part off when it was last read, nil if it was read to its end
 	Counts
 }
 

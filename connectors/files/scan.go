@@ -27,7 +27,7 @@ const (
 const noMapping = "no mapping takes the record"
 
 // errUnsupported ends the reading of a part of which no mapping took a record.
-var errUnsupported = fmt.Errorf("no mapping takes any of its first %d records", probe)
+var errUnsupported = fmt.Errorf("no mapping takes its records (the first %d decide)", probe)
 
 // malformed is an error of the text itself, not of reading it.
 type malformed struct{ error }

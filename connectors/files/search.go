@@ -220,6 +220,7 @@ func (s *search) untimed() int64 {
 
 // item is a piece of work of a pass: a batch that the cache holds, or a segment that has to be mapped again.
 type item struct {
+	file  *file
 	part  *part
 	seg   *segment
 	batch *batch
@@ -235,11 +236,11 @@ func (s *search) items() []item {
 			}
 			batches, ok := s.f.cache.get(seg, s.key)
 			if !ok || s.remap || s.fill && p.format == zeekTSV {
-				out = append(out, item{part: p, seg: seg})
+				out = append(out, item{file: s.st.files[fileName(p)], part: p, seg: seg})
 				continue
 			}
 			for _, b := range batches {
-				out = append(out, item{p, seg, b})
+				out = append(out, item{part: p, seg: seg, batch: b})
 			}
 		}
 	}
@@ -378,13 +379,12 @@ func (s *search) dropBefore(rec arrow.RecordBatch, m vector.Mask) {
 
 // remapSegment maps a segment again, with the columns that the search needs alone. A part that is not what it was is a gap.
 func (s *search) remapSegment(ctx context.Context, it item, b *best) error {
-	file := s.st.files[fileName(it.part)]
-	if !s.f.unchanged(file, it.part) {
+	if !s.f.unchanged(it.file, it.part) {
 		s.lose(it.part.name, hunt.Errorf(hunt.SourceFailed, "changed while it was searched; ask again"))
 		return nil
 	}
 	scratch := &segment{part: it.part.name, from: it.seg.from}
-	err := s.f.readSegment(ctx, file, it.part, it.seg, func(in framer) error {
+	err := s.f.readSegment(ctx, it, func(in framer) error {
 		m := s.f.newMapper(ctx, scratch)
 		m.workers = s.f.workers
 		m.paths = func(k streamKey) ([]string, bool) { return s.needs, k == s.key }
@@ -425,83 +425,20 @@ func (f *Files) unchanged(was *file, p *part) bool {
 }
 
 // readSegment opens a segment and hands its framer to read.
-func (f *Files) readSegment(ctx context.Context, in *file, p *part, seg *segment, read func(framer) error) error {
-	at := span{0, in.info.Size(), false}
-	if seg.to >= 0 {
-		at.to = seg.to
+func (f *Files) readSegment(ctx context.Context, it item, read func(framer) error) error {
+	o := opening{file: it.file.name, member: it.part.member, to: it.file.info.Size()}
+	if it.seg.to >= 0 {
+		o.to = it.seg.to
 	}
-	if !seg.first {
-		at.from = seg.from
+	if !it.seg.first {
+		o.from = it.seg.from
 	}
-	src, err := f.openPart(ctx, in.name, p.member, at, nil)
+	src, err := f.openPart(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer src.Close() //nolint:errcheck // what is wrong with it showed while reading
-	return read(f.newFramer(p.format, src, seg.from, seg.zeek))
-}
-
-// Scan maps a whole part with all columns, raw and unmapped, for a load into a lake, and calls emit with batches of at most 8,192 rows
-// or 16 MiB of raw records, each of one stream; emit's error ends it. The error is a *hunt.Error: SOURCE_DAMAGED if the part cannot be
-// read to its end, after the rows before the damage were emitted; NOT_FOUND if there is no such part.
-func (f *Files) Scan(ctx context.Context, name string, emit func(stream *hunt.Stream, rec arrow.RecordBatch) error) (Counts, error) {
-	ctx, end, ok := f.begin(ctx)
-	if !ok {
-		return Counts{}, f.errClosed()
-	}
-	defer end()
-	st := f.state.Load()
-	at := slices.IndexFunc(st.parts, func(p *part) bool { return p.name == name && p.note == "" })
-	if at < 0 {
-		return Counts{}, f.errorf(hunt.NotFound, "no part %q; Parts lists them", name)
-	}
-	p := st.parts[at]
-	var total Counts
-	for _, seg := range p.segments {
-		counts, err := f.scanSegment(ctx, st.files[fileName(p)], p, seg, emit)
-		total.add(counts)
-		if err != nil {
-			return total, err
-		}
-	}
-	return total, nil
-}
-
-func (f *Files) scanSegment(ctx context.Context, in *file, p *part, seg *segment, emit func(*hunt.Stream, arrow.RecordBatch) error) (Counts, error) {
-	if !f.unchanged(in, p) {
-		return Counts{}, f.errorf(hunt.SourceFailed, "%s has changed since it was described; describe again", p.name)
-	}
-	scratch := &segment{part: p.name, from: seg.from}
-	var failed error
-	err := f.readSegment(ctx, in, p, seg, func(in framer) error {
-		m := f.newMapper(ctx, scratch)
-		m.paths = func(k streamKey) ([]string, bool) { return append(f.columnsOf(k), ocsf.ColUnmapped), true }
-		m.emit = func(k streamKey, rec arrow.RecordBatch) error {
-			failed = emit(f.bases[k], vector.Project(rec, hunt.Schema(k.class, allPaths(k.class))))
-			return failed
-		}
-		return m.run(in)
-	})
-	switch {
-	case failed != nil:
-		return scratch.counts, failed
-	case ctx.Err() != nil:
-		return scratch.counts, f.cancelled(ctx)
-	case err != nil:
-		return scratch.counts, damage(p.name, seg.from, err)
-	case scratch.damage != nil:
-		return scratch.counts, scratch.damage
-	}
-	return scratch.counts, nil
-}
-
-// allPaths lists all columns of a class with raw and unmapped.
-func allPaths(class *ocsf.Class) []string {
-	out := []string{ocsf.ColRaw, ocsf.ColUnmapped}
-	for i := range class.Columns {
-		out = append(out, class.Columns[i].Path)
-	}
-	return out
+	return read(f.newFramer(it.part.format, src, it.seg.from, it.seg.zeek))
 }
 
 // emit yields rows in batches.

@@ -21,7 +21,7 @@ const (
 )
 
 // headSize is how much of a part decides its format, in bytes.
-const headSize = 1 << 20
+const headSize = 256 << 10
 
 // bom is the UTF-8 byte order mark.
 const bom = "\xef\xbb\xbf"

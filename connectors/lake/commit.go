@@ -17,7 +17,7 @@ import (
 type commit struct {
 	Number  int          `json:"commit"` // 1, 2, 3 ... without gaps
 	Written string       `json:"written"`
-	Input   Input        `json:"input"`
+	Inputs  []Input      `json:"inputs"`
 	Counts  countsDoc    `json:"counts"`
 	Streams []streamDoc  `json:"streams"`
 	Files   []parquetDoc `json:"files"`
@@ -128,7 +128,9 @@ func (l *commitLog) list() ([]commit, error) {
 			return nil, err
 		}
 		l.commits = append(l.commits, *c)
-		l.digests[c.Input.Digest] = c.Number
+		for _, in := range c.Inputs {
+			l.digests[in.Digest] = c.Number
+		}
 	}
 }
 

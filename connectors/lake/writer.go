@@ -47,12 +47,12 @@ const (
 	flushBytes = 256 << 20 // of all
 )
 
-// Writer takes the events of one input. It is not safe for concurrent use; several writers, also of several processes, may work on one
+// Writer takes the events of one commit. It is not safe for concurrent use; several writers, also of several processes, may work on one
 // lake. End it with Commit or Abort.
 type Writer struct {
 	lake    *Lake
 	ctx     context.Context
-	input   Input
+	inputs  []Input
 	id      string
 	lock    *os.File
 	seen    []commit // the commits whose events are left out
@@ -73,20 +73,31 @@ type buffer struct {
 	bytes  int64
 }
 
-// Begin starts an input. It returns ErrIngested if an input with that digest is committed, and a *hunt.Error if the lake cannot be
-// written. Files that crashed writers left behind are removed first. ctx ends the writer's reads.
-func (l *Lake) Begin(ctx context.Context, in Input) (*Writer, error) {
-	if in.Digest == "" {
-		return nil, l.failed(hunt.BadConfig, errors.New("the input has no digest, so it could not be told from others"))
+// Has says whether an input with that digest is committed.
+func (l *Lake) Has(digest string) (bool, error) {
+	if _, err := l.view(""); err != nil {
+		return false, err
 	}
+	return l.log.has(digest) > 0, nil
+}
+
+// Begin starts one commit of one or several inputs; small inputs are better taken together, because every commit makes files of its
+// own. It returns ErrIngested if one of them is committed already, and a *hunt.Error if the lake cannot be written. Files that crashed
+// writers left behind are removed first. ctx ends the writer's reads.
+func (l *Lake) Begin(ctx context.Context, inputs ...Input) (*Writer, error) {
 	commits, err := l.view("")
 	if err != nil {
 		return nil, err
 	}
-	if l.log.has(in.Digest) > 0 {
-		return nil, ErrIngested
+	for _, in := range inputs {
+		if in.Digest == "" {
+			return nil, l.failed(hunt.BadConfig, fmt.Errorf("the input %s has no digest, so it could not be told from others", in.Name))
+		}
+		if l.log.has(in.Digest) > 0 {
+			return nil, ErrIngested
+		}
 	}
-	w := &Writer{lake: l, ctx: ctx, input: in, seen: commits, buffers: map[streamKey]*buffer{}}
+	w := &Writer{lake: l, ctx: ctx, inputs: inputs, seen: commits, buffers: map[streamKey]*buffer{}}
 	var id [8]byte
 	rand.Read(id[:]) // never fails
 	w.id = hex.EncodeToString(id[:])
@@ -409,7 +420,7 @@ func (w *Writer) tryCommit(counts Counts, synced map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	if w.lake.log.has(w.input.Digest) > 0 {
+	if slices.ContainsFunc(w.inputs, func(in Input) bool { return w.lake.log.has(in.Digest) > 0 }) {
 		return ErrIngested
 	}
 	if err := w.dropNewer(commits[len(w.seen):]); err != nil {
@@ -473,7 +484,7 @@ func (w *Writer) rewrite(doc parquetDoc, others []parquetDoc) error {
 }
 
 func (w *Writer) document(number int, counts Counts) *commit {
-	c := &commit{Number: number, Written: time.Now().UTC().Format(time.RFC3339), Input: w.input, Files: w.files,
+	c := &commit{Number: number, Written: time.Now().UTC().Format(time.RFC3339), Inputs: w.inputs, Files: w.files,
 		Streams: []streamDoc{}, Counts: countsDoc{Records: counts.Records, Rejected: counts.Rejected}}
 	if c.Files == nil {
 		c.Files = []parquetDoc{}

@@ -80,7 +80,11 @@ func (c *compiler) field(f graphql.CollectedField, prefix, list string) field {
 	case len(f.Selections) > 0 && typ.Elem != nil:
 		out.kind = listField
 		out.list = c.listPath(name)
+		before := len(c.plan.paths)
 		out.sub = c.object(f.Selections, []string{typ.Name()}, name+".", name)
+		if len(c.plan.paths) == before && out.list != "" {
+			c.elements(out.list)
+		}
 	case len(f.Selections) > 0:
 		out.kind = objectField
 		out.sub = c.object(f.Selections, []string{typ.Name()}, name+".", list)
@@ -100,6 +104,13 @@ func (c *compiler) column(name string) *ocsf.Column {
 		c.plan.paths = append(c.plan.paths, col.Path)
 	}
 	return col
+}
+
+// elements asks for a list of which no column is selected, as in `hashes { __typename }`: how many elements it has shows.
+func (c *compiler) elements(list string) {
+	for _, col := range c.plan.class.List(list) {
+		c.plan.paths = append(c.plan.paths, col.Path)
+	}
 }
 
 // listPath finds the array of objects with a dotted GraphQL name.

@@ -2,6 +2,7 @@ package columnar
 
 import (
 	"encoding/binary"
+	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -68,6 +69,14 @@ func appendEscape(b []byte, c byte) []byte {
 		return append(b, '\\', 't')
 	}
 	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+}
+
+// appendFloat appends a number; infinity and what is no number have no form in JSON and are null.
+func appendFloat(b []byte, f float64) []byte {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return append(b, "null"...)
+	}
+	return strconv.AppendFloat(b, f, 'g', -1, 64)
 }
 
 // appendTime appends microseconds since 1970 as an RFC 3339 string in UTC with six digits of a second.

@@ -27,10 +27,7 @@ func NewWriter(p *Plan, id func(hunt.Key) string) *Writer {
 
 // binding is a plan bound to the columns of one batch.
 type binding struct {
-	rec  arrow.RecordBatch
 	root boundObject
-	time *array.Timestamp
-	uid  *array.String
 }
 
 // boundObject writes an object; it says whether any value in it is there.
@@ -63,7 +60,7 @@ func Key(rows *exec.Rows, row int) hunt.Key {
 
 func (o *boundObject) append(b []byte, row int, in *exec.Rows) ([]byte, bool) {
 	b = append(b, '{')
-	any := false
+	found := false
 	for i := range o.fields {
 		f := &o.fields[i]
 		if i > 0 {
@@ -71,13 +68,13 @@ func (o *boundObject) append(b []byte, row int, in *exec.Rows) ([]byte, bool) {
 		}
 		var there bool
 		b, there = f.write(append(b, f.key...), row, in)
-		any = any || there
+		found = found || there
 	}
-	return append(b, '}'), any
+	return append(b, '}'), found
 }
 
 func (w *Writer) bind(rec arrow.RecordBatch) *binding {
-	b := &binding{rec: rec}
+	b := &binding{}
 	column := func(path string) arrow.Array {
 		if i := rec.Schema().FieldIndices(path); len(i) > 0 {
 			return rec.Column(i[0])
@@ -124,8 +121,8 @@ func null(b []byte, _ int, _ *exec.Rows) ([]byte, bool) { return append(b, "null
 func nested(o boundObject) func([]byte, int, *exec.Rows) ([]byte, bool) {
 	return func(b []byte, row int, in *exec.Rows) ([]byte, bool) {
 		start := len(b)
-		b, any := o.append(b, row, in)
-		if !any {
+		b, found := o.append(b, row, in)
+		if !found {
 			return append(b[:start], "null"...), false
 		}
 		return b, true
@@ -203,7 +200,7 @@ func leafWriter(col *ocsf.Column, values arrow.Array) func([]byte, int) []byte {
 		}
 		return func(b []byte, i int) []byte { return strconv.AppendInt(b, c.Value(i), 10) }
 	case *array.Float64:
-		return func(b []byte, i int) []byte { return strconv.AppendFloat(b, c.Value(i), 'g', -1, 64) }
+		return func(b []byte, i int) []byte { return appendFloat(b, c.Value(i)) }
 	case *array.Boolean:
 		return func(b []byte, i int) []byte { return strconv.AppendBool(b, c.Value(i)) }
 	case *array.Timestamp:

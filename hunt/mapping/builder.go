@@ -31,7 +31,6 @@ type Builder struct {
 	cols    []array.Builder
 	plans   map[*rule][]appender
 	rows    int
-	nulled  int64
 	untimed int64
 	bytes   int64
 }

@@ -109,9 +109,9 @@ func recordsByFile(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	names, _ := filepath.Glob(filepath.Join(dir, "*", "*.json*"))
-	real, _ := filepath.Glob("../../../shared/data/incidents/*/*.jsonl.gz")
+	incidents, _ := filepath.Glob("../../../shared/data/incidents/*/*.jsonl.gz")
 	out := map[string][]string{}
-	for _, name := range append(names, real...) {
+	for _, name := range append(names, incidents...) {
 		if lines := readLines(t, name); len(lines) > 0 {
 			out[filepath.Base(filepath.Dir(name))+"/"+filepath.Base(name)] = lines
 		}

@@ -79,7 +79,7 @@ func (d *Decoder) JSON(raw []byte) error {
 	d.reset(raw)
 	v, err := d.parser.ParseBytes(raw)
 	if err != nil {
-		return hunt.Errorf(hunt.RecordsRejected, "no JSON: %w", shorten(err))
+		return hunt.Errorf(hunt.RecordsRejected, "the record is no JSON: %w", shorten(err))
 	}
 	o, err := v.Object()
 	if err != nil {

@@ -20,35 +20,42 @@ const (
 // possible evaluates a condition over what is known of a stream. A condition that is unknown makes the stream impossible, but not
 // where the rest of the hunt rules the stream out anyway: what cannot hold such rows need not be asked. missing lists the attributes.
 func possible(e hunt.Expr, s *hunt.Stream) (v verdict, missing []string) {
-	v = judge(e, s, &missing)
-	slices.Sort(missing)
-	return v, slices.Compact(missing)
+	j := judge{stream: s}
+	v = j.expr(e)
+	slices.Sort(j.missing)
+	return v, slices.Compact(j.missing)
 }
 
-func judge(e hunt.Expr, s *hunt.Stream, missing *[]string) verdict {
+// judge walks a condition and gathers the attributes that the stream lacks.
+type judge struct {
+	stream  *hunt.Stream
+	missing []string
+}
+
+func (j *judge) expr(e hunt.Expr) verdict {
 	switch e := e.(type) {
 	case hunt.And:
-		return fold(e, s, missing, never, always)
+		return j.fold(e, never, always)
 	case hunt.Or:
-		return fold(e, s, missing, always, never)
+		return j.fold(e, always, never)
 	case hunt.Not:
-		return negate(judge(e.Expr, s, missing))
+		return negate(j.expr(e.Expr))
 	case hunt.Some:
-		if v := judge(e.Expr, s, missing); v != always {
+		if v := j.expr(e.Expr); v != always {
 			return v
 		}
 		return depends // an element must be there
 	case *hunt.Predicate:
-		return judgePredicate(e, s, missing)
+		return j.predicate(e)
 	}
 	return depends
 }
 
 // fold combines verdicts: stop decides alone, neutral changes nothing, and unknown outweighs depends.
-func fold(list []hunt.Expr, s *hunt.Stream, missing *[]string, stop, neutral verdict) verdict {
+func (j *judge) fold(list []hunt.Expr, stop, neutral verdict) verdict {
 	out := neutral
 	for _, e := range list {
-		switch v := judge(e, s, missing); {
+		switch v := j.expr(e); {
 		case v == stop:
 			return stop
 		case v == unknown, out == unknown:
@@ -70,17 +77,17 @@ func negate(v verdict) verdict {
 	return v
 }
 
-// judgePredicate compares with the closed values of an attribute. They may all be missing in a row, so only `never` follows, and
+// predicate compares with the closed values of an attribute. They may all be missing in a row, so only `never` follows, and
 // that not for exists.
-func judgePredicate(p *hunt.Predicate, s *hunt.Stream, missing *[]string) verdict {
-	if !s.Provides(p.Path) {
-		*missing = append(*missing, p.Path)
+func (j *judge) predicate(p *hunt.Predicate) verdict {
+	if !j.stream.Provides(p.Path) {
+		j.missing = append(j.missing, p.Path)
 		return unknown
 	}
 	if p.Op == hunt.In && len(p.Args) == 0 {
 		return never
 	}
-	values, closed := s.Closed[p.Path]
+	values, closed := j.stream.Closed[p.Path]
 	if closed && p.Op != hunt.Exists && !slices.ContainsFunc(values, loose(p)) {
 		return never
 	}

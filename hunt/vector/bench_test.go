@@ -33,6 +33,8 @@ func benchBatch() (*ocsf.Class, arrow.RecordBatch) {
 	return class, b.NewRecordBatch()
 }
 
+var words = []string{"mimikatz", "Invoke", "sekurlsa", "rundll", "psexec", "certutil", "bitsadmin", "netsh", "schtasks", "wmic"}
+
 func BenchmarkFilter(b *testing.B) {
 	class, rec := benchBatch()
 	cmdLine, ip := class.Column("actor.process.cmd_line"), class.Column("src_endpoint.ip")
@@ -48,6 +50,20 @@ func BenchmarkFilter(b *testing.B) {
 		keywords = append(keywords, predicate(cmdLine, hunt.Contains, hunt.String(fmt.Sprintf("Invoke-Tool%d", i))))
 		set = append(set, hunt.String(strings.Repeat("x", 70)+fmt.Sprint(i)))
 	}
+	predicateCS := func(text string) hunt.Expr {
+		p, err := hunt.NewPredicate(cmdLine, hunt.Contains, true, hunt.String(text))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return p
+	}
+	keywordList := func(n int) hunt.Expr {
+		list, rng := hunt.Or{}, newRand(7)
+		for range n {
+			list = append(list, predicate(cmdLine, hunt.Contains, hunt.String(words[rng.IntN(len(words))]+fmt.Sprintf("-%x", rng.Uint32()))))
+		}
+		return list
+	}
 	for _, c := range []struct {
 		name string
 		e    hunt.Expr
@@ -56,6 +72,17 @@ func BenchmarkFilter(b *testing.B) {
 		{"in500", predicate(cmdLine, hunt.In, set...)},
 		{"keywords500", keywords},
 		{"regex", predicate(cmdLine, hunt.RegexOp, hunt.String(`-enc\s+[a-z0-9+/]{20,}`))},
+		{"contains caseful", predicateCS("netsvcs")},
+		{"contains miss", predicate(cmdLine, hunt.Contains, hunt.String("mimikatz"))},
+		{"contains frequent letter", predicate(cmdLine, hunt.Contains, hunt.String("eeeeeeee"))},
+		{"contains non-ASCII", predicate(cmdLine, hunt.Contains, hunt.String("\u043f\u0430\u0440\u043e\u043b\u044c"))},
+		{"startsWith", predicate(cmdLine, hunt.StartsWith, hunt.String(`POWERSHELL`))},
+		{"endsWith", predicate(cmdLine, hunt.EndsWith, hunt.String(`.exe`))},
+		{"keywords2", keywordList(2)},
+		{"keywords3", keywordList(3)},
+		{"keywords4", keywordList(4)},
+		{"keywords8", keywordList(8)},
+		{"keywords20000", keywordList(20000)},
 		{"like", predicate(cmdLine, hunt.LikeOp, hunt.String(`*\svchost.exe*-s*`))},
 		{"cidr", predicate(ip, hunt.CIDR, hunt.String("10.20.0.0/16"))},
 	} {
@@ -73,4 +100,42 @@ func BenchmarkFilter(b *testing.B) {
 			vector.Compile(keywords)
 		}
 	})
+}
+
+// BenchmarkMerge merges eight ordered inputs of 50k rows in batches of 4k, which interleave row by row or in stretches.
+func BenchmarkMerge(b *testing.B) {
+	const sources, perSource, size = 8, 50_000, 4096
+	for _, stretch := range []int{1, 100} {
+		b.Run(fmt.Sprintf("stretch%d", stretch), func(b *testing.B) {
+			var records []arrow.RecordBatch
+			for s := range sources {
+				records = append(records, mergeBatch(s*stretch, perSource, stretch, sources))
+			}
+			for b.Loop() {
+				var inputs []vector.Input
+				for s, rec := range records {
+					inputs = append(inputs, source(hunt.ConnectionRef{Tenant: "acme", Connection: fmt.Sprint("connection-", s)}, rec, size))
+				}
+				rows := 0
+				for run := range vector.Merge(inputs, hunt.TimeAsc, func(int) {}) {
+					rows += run.To - run.From
+				}
+				if rows != sources*perSource {
+					b.Fatalf("merged %d rows", rows)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/sources/perSource, "ns/row")
+		})
+	}
+}
+
+// mergeBatch has stretches of rows one microsecond apart, each sources stretches after the one before.
+func mergeBatch(start, rows, stretch, sources int) arrow.RecordBatch {
+	class := ocsf.ByName("network_activity")
+	b := array.NewRecordBuilder(memory.DefaultAllocator, hunt.Schema(class, nil))
+	for i := range rows {
+		b.Field(0).(*array.StringBuilder).Append(fmt.Sprintf("%016x%016x", start, i))
+		b.Field(1).(*array.TimestampBuilder).Append(arrow.Timestamp(start + i/stretch*stretch*sources + i%stretch))
+	}
+	return b.NewRecordBatch()
 }

@@ -143,8 +143,8 @@ func (s someNode) eval(r rows) Mask {
 		return m
 	}
 	items := list.ListValues().(*array.Struct)
-	any := s.inner.eval(rows{rec: r.rec, items: items, list: s.list, n: items.Len()})
-	return reduce(list, any, m)
+	selected := s.inner.eval(rows{rec: r.rec, items: items, list: s.list, n: items.Len()})
+	return reduce(list, selected, m)
 }
 
 // reduce selects the rows of m that have a selected element.

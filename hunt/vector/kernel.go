@@ -25,9 +25,11 @@ func compilePredicate(p *hunt.Predicate) kernel {
 		case *array.String:
 			text(c, m)
 		case *array.Int64:
-			selectOrdered(c.Int64Values(), c, p, hunt.Value.Num, m)
+			selectOrdered(c.Int64Values(), arguments(p, hunt.Value.Num), p.Op, m)
+			dropNulls(c, m)
 		case *array.Timestamp:
-			selectOrdered(c.TimestampValues(), c, p, func(v hunt.Value) arrow.Timestamp { return arrow.Timestamp(v.Num()) }, m)
+			selectOrdered(c.TimestampValues(), arguments(p, timestamp), p.Op, m)
+			dropNulls(c, m)
 		case *array.Float64:
 			selectEach(c, p, m) // == and Match disagree about NaN
 		case *array.Boolean:
@@ -38,15 +40,22 @@ func compilePredicate(p *hunt.Predicate) kernel {
 	}
 }
 
-// selectOrdered compares numbers and times.
-func selectOrdered[T cmp.Ordered](values []T, col arrow.Array, p *hunt.Predicate, arg func(hunt.Value) T, m Mask) {
-	args := make([]T, len(p.Args))
+// arguments returns the arguments of p as the column holds its values.
+func arguments[T any](p *hunt.Predicate, arg func(hunt.Value) T) []T {
+	out := make([]T, len(p.Args))
 	for i, a := range p.Args {
-		args[i] = arg(a)
+		out[i] = arg(a)
 	}
-	if p.Op == hunt.Eq || p.Op == hunt.In {
+	return out
+}
+
+func timestamp(v hunt.Value) arrow.Timestamp { return arrow.Timestamp(v.Num()) }
+
+// selectOrdered compares numbers and times. What it says of a row without a value means nothing.
+func selectOrdered[T cmp.Ordered](values, args []T, op hunt.Op, m Mask) {
+	if op == hunt.Eq || op == hunt.In {
 		for i, v := range values {
-			m[i] = slices.Contains(args, v) && col.IsValid(i)
+			m[i] = slices.Contains(args, v)
 		}
 		return
 	}
@@ -54,7 +63,7 @@ func selectOrdered[T cmp.Ordered](values []T, col arrow.Array, p *hunt.Predicate
 	for i, v := range values {
 		c := cmp.Compare(v, a)
 		var on bool
-		switch p.Op {
+		switch op {
 		case hunt.LT:
 			on = c < 0
 		case hunt.LTE:
@@ -64,7 +73,7 @@ func selectOrdered[T cmp.Ordered](values []T, col arrow.Array, p *hunt.Predicate
 		case hunt.GTE:
 			on = c >= 0
 		}
-		m[i] = on && col.IsValid(i)
+		m[i] = on
 	}
 }
 

@@ -3,6 +3,7 @@ package vector
 import (
 	"cmp"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -24,32 +25,48 @@ type Run struct {
 	From, To int
 }
 
-// cursor is the place of the merge in one input.
+// place is one row of one connection's batch.
+type place struct {
+	ref  hunt.ConnectionRef
+	keys keys
+	row  int
+}
+
+// compare orders places upwards by (time, tenant, connection, uid). Most differ in time, so it looks no further than it must.
+func (p *place) compare(o *place) int {
+	if c := cmp.Compare(p.keys.times[p.row], o.keys.times[o.row]); c != 0 {
+		return c
+	}
+	if p.ref != o.ref {
+		return cmp.Or(strings.Compare(p.ref.Tenant, o.ref.Tenant), strings.Compare(p.ref.Connection, o.ref.Connection))
+	}
+	return strings.Compare(p.keys.uid.Value(p.row), o.keys.uid.Value(o.row))
+}
+
+// same says whether two places hold one event.
+func (p *place) same(o *place) bool {
+	return p.keys.times[p.row] == o.keys.times[o.row] && p.ref == o.ref && p.keys.uid.Value(p.row) == o.keys.uid.Value(o.row)
+}
+
+// follows says whether the row is the same event as the one before it in its batch.
+func (k keys) follows(row int) bool {
+	return k.times[row] == k.times[row-1] && k.uid.Value(row) == k.uid.Value(row-1)
+}
+
+// cursor is how far the merge has come in one input.
 type cursor struct {
-	Input
+	place
 	source int
+	next   func() arrow.RecordBatch
 	rec    arrow.RecordBatch
-	keys   keys
-	row    int
 }
 
 func (c *cursor) load() bool {
-	c.rec, c.row = c.Next(), 0
+	c.rec, c.row = c.next(), 0
 	if c.rec != nil {
 		c.keys = keysOf(c.rec)
 	}
 	return c.rec != nil
-}
-
-// compare orders the current rows upwards by (time, tenant, connection, uid).
-func (c *cursor) compare(o *cursor) int {
-	return cmp.Or(cmp.Compare(c.keys.times[c.row], o.keys.times[o.row]), strings.Compare(c.Ref.Tenant, o.Ref.Tenant),
-		strings.Compare(c.Ref.Connection, o.Ref.Connection), strings.Compare(c.keys.uid.Value(c.row), o.keys.uid.Value(o.row)))
-}
-
-// same says whether the current rows are one event.
-func (c *cursor) same(o *cursor) bool {
-	return c.Ref == o.Ref && c.keys.times[c.row] == o.keys.times[o.row] && c.keys.uid.Value(c.row) == o.keys.uid.Value(o.row)
 }
 
 // Merge merges inputs, each of which is in the given order and has a time in every row, into one. It copies no rows: it yields runs
@@ -59,11 +76,16 @@ func Merge(inputs []Input, order hunt.Order, dup func(source int)) iter.Seq[Run]
 	return func(yield func(Run) bool) {
 		m := merger{order: order, dup: dup, yield: yield}
 		for i, in := range inputs {
-			if c := (&cursor{Input: in, source: i}); c.load() {
+			c := &cursor{place: place{ref: in.Ref}, source: i, next: in.Next}
+			if c.load() {
 				m.live = append(m.live, c)
+				m.enter()
 			}
 		}
-		for len(m.live) > 0 && m.step() {
+		for len(m.live) > 0 {
+			if !m.step() {
+				return
+			}
 		}
 	}
 }
@@ -72,59 +94,68 @@ type merger struct {
 	order hunt.Order
 	dup   func(int)
 	yield func(Run) bool
-	live  []*cursor
-	last  cursor // the row that was yielded last
-	any   bool
+	live  []*cursor // in the order of their current rows; of equal ones the first input comes first
+	last  place     // the last row of the step before
+	begun bool      // whether there was one
 }
 
 // step yields the longest run of the first input that comes before all other inputs.
 func (m *merger) step() bool {
-	first, second := m.smallest()
-	c := m.live[first]
+	c := m.live[0]
 	run := Run{Source: c.source, Record: c.rec, From: c.row, To: c.row}
-	for ; c.row < int(c.rec.NumRows()); c.row++ {
-		if second != nil && m.before(second, c) {
-			break
-		}
-		if m.any && m.last.same(c) {
+	repeated := m.begun && m.last.same(&c.place)
+	for {
+		if repeated {
 			if !m.emit(run) {
 				return false
 			}
 			m.dup(c.source)
-			run.From, run.To = c.row+1, c.row+1
-			continue
+			run.From = c.row + 1
 		}
-		m.last, m.any = *c, true
-		run.To = c.row + 1
+		c.row++
+		run.To = c.row
+		if c.row == len(c.keys.times) || len(m.live) > 1 && m.compare(m.live[1], c) < 0 {
+			break
+		}
+		repeated = c.keys.follows(c.row)
 	}
-	if c.row == int(c.rec.NumRows()) {
-		rec := c.rec
-		run.Record = rec
-		if !c.load() {
-			m.live = append(m.live[:first], m.live[first+1:]...)
-		}
+	m.last, m.begun = place{c.ref, c.keys, c.row - 1}, true
+	if c.row < len(c.keys.times) || c.load() {
+		m.fallBack()
+	} else {
+		m.live = slices.Delete(m.live, 0, 1)
 	}
 	return m.emit(run)
 }
 
 func (m *merger) emit(r Run) bool { return r.From == r.To || m.yield(r) }
 
-// before says whether a comes strictly before b in the order of the answer.
-func (m *merger) before(a, b *cursor) bool {
+// compare orders the current rows of two inputs as the answer has them.
+func (m *merger) compare(a, b *cursor) int {
 	if m.order == hunt.TimeDesc {
 		a, b = b, a
 	}
-	return a.compare(b) < 0
+	return a.place.compare(&b.place)
 }
 
-// smallest returns the index of the input that is next, and the input after it, nil if there is none.
-func (m *merger) smallest() (first int, second *cursor) {
-	for i := 1; i < len(m.live); i++ {
-		if m.before(m.live[i], m.live[first]) {
-			second, first = m.live[first], i
-		} else if second == nil || m.before(m.live[i], second) {
-			second = m.live[i]
-		}
+// before says whether a stands before b in live.
+func (m *merger) before(a, b *cursor) bool {
+	c := m.compare(a, b)
+	return c < 0 || c == 0 && a.source < b.source
+}
+
+// enter moves the last input of live to where it belongs.
+func (m *merger) enter() {
+	for i := len(m.live) - 1; i > 0 && m.before(m.live[i], m.live[i-1]); i-- {
+		m.live[i], m.live[i-1] = m.live[i-1], m.live[i]
 	}
-	return first, second
+}
+
+// fallBack moves the first input of live to where it belongs.
+func (m *merger) fallBack() {
+	c, i := m.live[0], 0
+	for ; i+1 < len(m.live) && m.before(m.live[i+1], c); i++ {
+		m.live[i] = m.live[i+1]
+	}
+	m.live[i] = c
 }
