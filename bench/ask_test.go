@@ -89,7 +89,7 @@ func (c *comparison) document(roots []root) (query string, variables map[string]
 		class := ocsf.ByName(r.class)
 		fmt.Fprintf(&head, ", $where%d: %sFilter, $after%[1]d: String", i, class.Type)
 		fmt.Fprintf(&body, "  %s(timeRange: $timeRange, where: $where%d, orderBy: %s, first: $first, after: $after%[2]d) {\n"+
-			"    pageInfo { hasNextPage endCursor }\n    nodes { uid time %s }\n    coverage { verdict complete }\n  }\n", class.Root, i, c.order, r.fields)
+			"    pageInfo { hasNextPage endCursor }\n    nodes { uid time %[4]s }\n    coverage { verdict complete }\n  }\n", class.Root, i, c.order, r.fields)
 		variables[fmt.Sprintf("where%d", i)] = r.where
 	}
 	return "query Hunt($timeRange: TimeRangeInput!, $first: Int!" + head.String() + ") {\n" + body.String() + "}", variables
@@ -107,7 +107,6 @@ type reply map[string]struct {
 		Verdict  string
 	}
 }
-
 
 // hunt asks a comparison until all wanted rows are there. Reading the answers is left to the caller, but for what tells it to go on.
 func (c *comparison) hunt(ctx context.Context, a asker) ([][]byte, error) {

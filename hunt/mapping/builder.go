@@ -3,6 +3,8 @@ package mapping
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
+	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -16,12 +18,19 @@ import (
 // is cryptographic because rows of equal uid are one event: nobody may make a record that hides another.
 func UID(id hunt.Identity, raw []byte) string {
 	h := sha256.New()
-	h.Write([]byte(id.Tenant))
-	h.Write([]byte{0})
-	h.Write([]byte(id.Connection))
-	h.Write([]byte{0})
-	h.Write(raw)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	var buf [32]byte
+	return string(appendUID(buf[:0], h, id, raw))
+}
+
+func appendUID(dst []byte, h hash.Hash, id hunt.Identity, raw []byte) []byte {
+	h.Reset()
+	_, _ = io.WriteString(h, id.Tenant)
+	_, _ = h.Write([]byte{0})
+	_, _ = io.WriteString(h, id.Connection)
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write(raw)
+	var sum [sha256.Size]byte
+	return hex.AppendEncode(dst, h.Sum(sum[:0])[:16])
 }
 
 // Builder gathers mapped records of one class into batches. It belongs to one goroutine.
@@ -33,6 +42,8 @@ type Builder struct {
 	rows    int
 	untimed int64
 	bytes   int64
+	sum     hash.Hash
+	uid     []byte
 }
 
 // appender appends one row's value to a column.
@@ -40,7 +51,7 @@ type appender func(d *Decoder, b array.Builder)
 
 // NewBuilder makes a builder of batches with the columns at paths, besides uid and time.
 func NewBuilder(class *ocsf.Class, paths []string) *Builder {
-	b := &Builder{class: class, schema: hunt.Schema(class, paths), plans: map[*rule][]appender{}}
+	b := &Builder{class: class, schema: hunt.Schema(class, paths), plans: map[*rule][]appender{}, sum: sha256.New()}
 	for _, f := range b.schema.Fields() {
 		b.cols = append(b.cols, array.NewBuilder(memory.DefaultAllocator, f.Type))
 	}
@@ -54,7 +65,8 @@ func (b *Builder) Append(d *Decoder, m *Match, id hunt.Identity) {
 		plan = b.plan(m)
 		b.plans[m.rule] = plan
 	}
-	b.cols[0].(*array.StringBuilder).Append(UID(id, d.raw))
+	b.uid = appendUID(b.uid[:0], b.sum, id, d.raw)
+	b.cols[0].(*array.StringBuilder).BinaryBuilder.Append(b.uid)
 	for i, put := range plan {
 		put(d, b.cols[i+1])
 	}
@@ -81,8 +93,19 @@ func (b *Builder) Batch() arrow.RecordBatch {
 		cols[i] = c.NewArray()
 	}
 	rec := array.NewRecordBatch(b.schema, cols, int64(b.rows))
+	b.reserve(cols)
 	b.rows, b.bytes = 0, 0
 	return rec
+}
+
+// reserve makes room for a batch like the last one, so that columns do not grow step by step.
+func (b *Builder) reserve(last []arrow.Array) {
+	for i, c := range b.cols {
+		c.Reserve(b.rows)
+		if s, ok := c.(*array.StringBuilder); ok {
+			s.ReserveData(len(last[i].(*array.String).ValueBytes()))
+		}
+	}
 }
 
 // plan makes the appenders of all columns after uid for a rule.

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"regexp"
@@ -34,7 +35,7 @@ type Mapping struct {
 type fieldRef struct {
 	name    string
 	slots   []int
-	missing map[string]bool
+	missing words
 }
 
 // rule is one compiled rule.
@@ -46,14 +47,14 @@ type rule struct {
 	source   Rule
 }
 
-type conjunction []test
+type conjunction []*test
 
 // test is one condition on a native field.
 type test struct {
 	ref  *fieldRef
 	cond Condition
-	set  map[string]bool // lower case
-	not  map[string]bool
+	set  words
+	not  words
 	re   *regexp.Regexp
 }
 
@@ -122,9 +123,9 @@ func (m *Mapping) ref(name string) *fieldRef {
 	if r := m.consts[name]; r != nil {
 		return r
 	}
-	r := &fieldRef{name: name, missing: map[string]bool{"": true, "-": true}}
+	r := &fieldRef{name: name, missing: wordsOf([]string{"-"})}
 	if !slices.Contains(m.file.MissingExcept, name) {
-		r.missing = setOf(append([]string{"", "-", "(empty)"}, m.file.Missing...))
+		r.missing = wordsOf(append([]string{"-", "(empty)"}, m.file.Missing...))
 	}
 	for _, spelling := range append([]string{name}, m.file.Aliases[name]...) {
 		r.slots = append(r.slots, m.set.addSlot(spelling))
@@ -159,8 +160,8 @@ func (m *Mapping) conditions(c Conditions) ([]conjunction, error) {
 	return out, nil
 }
 
-func (m *Mapping) test(name string, c Condition) (test, error) {
-	t := test{ref: m.ref(name), cond: c, set: setOf(c.Values), not: setOf(c.Not)}
+func (m *Mapping) test(name string, c Condition) (*test, error) {
+	t := &test{ref: m.ref(name), cond: c, set: wordsOf(c.Values), not: wordsOf(c.Not)}
 	if c.Re == "" {
 		return t, nil
 	}
@@ -306,9 +307,17 @@ func holds(d *Decoder, alternatives []conjunction) bool {
 	if len(alternatives) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(alternatives, func(all conjunction) bool {
-		return !slices.ContainsFunc(all, func(t test) bool { return !t.holds(d) })
-	})
+	return slices.ContainsFunc(alternatives, d.all)
+}
+
+// all says whether every test of a conjunction holds.
+func (d *Decoder) all(c conjunction) bool {
+	for _, t := range c {
+		if !t.holds(d) {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *test) holds(d *Decoder) bool {
@@ -319,10 +328,10 @@ func (t *test) holds(d *Decoder) bool {
 		return (there && !isNothing(n)) == *t.cond.Exists
 	case t.re != nil:
 		return there && t.re.Match(n.str())
-	case len(t.not) > 0:
-		return !there || !t.not[lower(n)]
+	case len(t.not.list) > 0:
+		return !there || !t.not.has(n.str())
 	}
-	return there && t.set[lower(n)]
+	return there && t.set.has(n.str())
 }
 
 func isNothing(n native) bool {
@@ -332,8 +341,6 @@ func isNothing(n native) bool {
 	s := string(n.text)
 	return s == "" || s == "-" || s == "(empty)"
 }
-
-func lower(n native) string { return strings.ToLower(string(n.str())) }
 
 // raw1 returns the first spelling of a field that is there.
 func (d *Decoder) raw1(r *fieldRef) native {
@@ -348,17 +355,10 @@ func (d *Decoder) raw1(r *fieldRef) native {
 // get returns the field unless its value is one of the source's words for absent.
 func (d *Decoder) get(r *fieldRef) native {
 	n := d.raw1(r)
-	if n.kind == absent || n.empty() || n.kind == text && r.isMissing(n.text) {
+	if n.kind == absent || n.empty() || n.kind == text && r.missing.has(bytes.TrimSpace(n.text)) {
 		return native{}
 	}
 	return n
-}
-
-// longestMissing is more than the longest word for absent: a longer text needs no look-up.
-const longestMissing = 48
-
-func (r *fieldRef) isMissing(b []byte) bool {
-	return len(b) < longestMissing && r.missing[strings.ToLower(strings.TrimSpace(string(b)))]
 }
 
 // Match finds the mapping and the rule of the record that the decoder holds; nil if no mapping takes it.

@@ -46,15 +46,15 @@ func splitOf(s *Spec) (splitter, error) {
 	}, nil
 }
 
-// hash is one fingerprint of a text such as `SHA1=..,MD5=..`.
-type hash struct{ algorithm, value value }
+// fingerprint is one of a text such as `SHA1=..,MD5=..`.
+type fingerprint struct{ algorithm, value value }
 
 // hashesOf reads fingerprints from a text, an object of algorithm to value, or a bare digest. A digest of zeros alone is none.
-func hashesOf(n native, algorithms *ocsf.EnumTable) []hash {
-	var out []hash
+func hashesOf(n native, algorithms *ocsf.EnumTable) []fingerprint {
+	var out []fingerprint
 	add := func(name, digest []byte) {
 		if len(digest) > 0 && len(bytes.Trim(digest, "0")) > 0 {
-			out = append(out, hash{algorithm(name, algorithms), textOf(digest)})
+			out = append(out, fingerprint{algorithm(name, algorithms), textOf(digest)})
 		}
 	}
 	if n.kind == object {
@@ -88,13 +88,33 @@ func algorithmByLength(n int) []byte {
 
 // algorithm finds the enum number of a name; `SHA1` and `SHA-1` are the same.
 func algorithm(name []byte, table *ocsf.EnumTable) value {
-	key := strings.ToUpper(strings.NewReplacer("-", "", "_", "").Replace(string(name)))
 	for _, v := range table.Values {
-		if strings.ReplaceAll(v.Name, "_", "") == key {
+		if sameLetters(name, v.Name) {
 			return numOf(v.ID)
 		}
 	}
 	return numOf(ocsf.EnumOther)
+}
+
+// sameLetters compares without case, and without `-` and `_`.
+func sameLetters(a []byte, b string) bool {
+	i := 0
+	for _, c := range a {
+		if c == '-' || c == '_' {
+			continue
+		}
+		for i < len(b) && b[i] == '_' {
+			i++
+		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if i == len(b) || b[i] != c {
+			return false
+		}
+		i++
+	}
+	return i == len(b)
 }
 
 // values computes all values of an op of an array of objects.

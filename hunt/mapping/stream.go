@@ -40,6 +40,9 @@ func (m *Mapping) Stream(class *ocsf.Class) *hunt.Stream {
 		Closed: map[string][]hunt.Value{}, Rows: -1}
 	for _, r := range rules {
 		for _, o := range r.ops {
+			if o.col.Path == ocsf.ColTime {
+				continue // every stream has it
+			}
 			s.Attributes[o.col.Path] = true
 			if o.hashes && class.Column(o.col.List+".algorithm_id") != nil {
 				s.Attributes[o.col.List+".algorithm_id"] = true

@@ -104,7 +104,8 @@ func timeTransform(n native) value {
 }
 
 func boolTransform(n native) value {
-	switch strings.ToLower(string(n.str())) {
+	var buf [16]byte
+	switch string(appendLower(buf[:0], n.str())) {
 	case "true", "t", "1", "yes":
 		return value{kind: boolValue, num: 1}
 	case "false", "f", "0", "no":
@@ -192,7 +193,8 @@ func tableTransform(s *Spec, col *ocsf.Column) (transform, error) {
 	}
 	if s.Via == "enum" {
 		return func(n native) value {
-			if v, ok := table[strings.ToLower(string(n.str()))]; ok {
+			var buf [64]byte
+			if v, ok := table[string(appendLower(buf[:0], n.str()))]; ok {
 				return v
 			}
 			return other

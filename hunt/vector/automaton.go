@@ -17,7 +17,7 @@ import (
 //     so that the text need not be folded first), and class 0 for all others.
 //   - States are numbered breadth first, so that the children of one are neighbours, and the shallow states, where a search spends
 //     its time, come first. These have a row of transitions, one per class, as long as the rows fit denseBytes. States beyond that
-//     are followed by their edges and failure states, which take 12 bytes each.
+//     are followed by their edges and failure states, which take 10 bytes each.
 //
 // Building takes time and memory in proportion to the bytes of the keywords, once they are sorted. An automaton does not change after
 // it was built, so it is safe for concurrent use.
@@ -85,8 +85,11 @@ type span struct{ from, to uint32 }
 
 // grow makes the states level by level: those of one level are the different beginnings of one length.
 func (a *automaton) grow(keywords []string) {
-	t := &a.trie
-	t.fail, t.label = []uint32{0}, []uint16{0}
+	t, most := &a.trie, 2
+	for _, k := range keywords {
+		most += len(k)
+	}
+	t.first, t.fail, t.label = make([]uint32, 0, most), make([]uint32, 1, most), make([]uint16, 1, most)
 	level := []span{{0, uint32(len(keywords))}}
 	for depth := 0; len(level) > 0; depth++ {
 		var below []span

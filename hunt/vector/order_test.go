@@ -238,3 +238,33 @@ func TestMergeOfNothing(t *testing.T) {
 		t.Error("a run came from an empty input")
 	}
 }
+
+// TestMergeLeavesOutRepeatsInOneInput: a row that follows itself, within a batch or across two, is yielded once and counted.
+func TestMergeLeavesOutRepeatsInOneInput(t *testing.T) {
+	rec := hunttest.RandomBatch(newRand(5), ocsf.ByUID(ocsf.DnsActivity), 20)
+	var index []int
+	for i := range 20 {
+		for range 1 + i%3 {
+			index = append(index, i)
+		}
+	}
+	repeating, ref := vector.Take(rec, index), hunt.ConnectionRef{Tenant: "t", Connection: "c"}
+	for _, size := range []int{1, 2, 3, 1000} {
+		dups := [2]int{}
+		var got []place
+		inputs := []vector.Input{source(ref, rec, size), source(ref, repeating, size)}
+		for run := range vector.Merge(inputs, hunt.TimeAsc, func(s int) { dups[s]++ }) {
+			if run.From >= run.To {
+				t.Errorf("an empty run of input %d", run.Source)
+			}
+			got = append(got, places(run.Record.NewSlice(int64(run.From), int64(run.To)))...)
+		}
+		want := places(rec)
+		if !slices.EqualFunc(got, want, func(a, b place) bool { return a.us == b.us && a.uid == b.uid }) {
+			t.Errorf("in batches of %d: %d rows, want each of the %d once", size, len(got), len(want))
+		}
+		if dups[0]+dups[1] != len(index) {
+			t.Errorf("in batches of %d: %v duplicates, want %d", size, dups, len(index))
+		}
+	}
+}

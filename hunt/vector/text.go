@@ -135,11 +135,11 @@ func containsAny(needles []string, caseSensitive bool) textKernel {
 	if caseSensitive {
 		return containsBytes(needles, false)
 	}
+	if allASCII(needles) {
+		return containsBytes(needles, true)
+	}
 	ascii, wide := byAlphabet(needles)
-	switch {
-	case len(wide) == 0:
-		return containsBytes(ascii, true)
-	case len(ascii) == 0:
+	if len(ascii) == 0 {
 		return containsFolded(wide)
 	}
 	return either(containsBytes(ascii, true), containsFolded(wide))
