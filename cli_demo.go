@@ -74,6 +74,8 @@ type demonstration struct {
 	dir  string // temporary
 	set  *mapping.Set
 	hunt demoHunt
+
+	account ingestReport // of what went into the lake
 }
 
 // open makes or takes the data and opens the connections to it.
@@ -122,6 +124,7 @@ func (s *demonstration) throughLake(name string, data ...string) (exec.Connectio
 			return exec.Connection{}, errors.Join(err, conn.Close())
 		}
 	}
+	s.account = work.report
 	return exec.Connection{Ref: hunt.ConnectionRef(identity(name)), Kind: "lake", Connector: conn}, nil
 }
 

@@ -23,7 +23,10 @@ type Principal struct {
 // several. A tenant that does not exist and one that is somebody else's are the same error.
 func (p *Principal) Scope(asked []string) ([]string, error) {
 	if asked == nil {
-		if len(p.Tenants) == 1 {
+		switch len(p.Tenants) {
+		case 0:
+			return nil, &hunt.Error{Code: hunt.BadUserInput, Path: "tenants", Message: "your token has no tenant, so there is nothing to search; ask your administrator for one"}
+		case 1:
 			return p.Tenants, nil
 		}
 		return nil, &hunt.Error{Code: hunt.BadUserInput, Path: "tenants", Message: "name the tenants to search: your token has several of them"}

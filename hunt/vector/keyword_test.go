@@ -191,7 +191,7 @@ func checkContains(t *testing.T, values, keywords []string, caseSensitive bool) 
 // TestKeywordMemory holds Compile to a bound for the longest lists that a request can carry: 1 MiB of keywords of any length.
 func TestKeywordMemory(t *testing.T) {
 	const listBytes, most = 1 << 20, 96 << 20
-	for _, length := range []int{4, 17, 100, 10_000, listBytes / 2} {
+	for _, length := range []int{4, 100, listBytes / 2} {
 		for _, letters := range []string{"ab", "abcdefghijklmnopqrstuvwxyz0123456789-_./", "\u00e9\u00e8\u0431x"} {
 			t.Run(fmt.Sprintf("%d of %d", length, len(letters)), func(t *testing.T) {
 				rng, alphabet := newRand(uint64(length)), strings.Split(letters, "")

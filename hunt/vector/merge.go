@@ -50,7 +50,7 @@ func (p *place) same(o *place) bool {
 
 // follows says whether the row is the same event as the one before it in its batch.
 func (k keys) follows(row int) bool {
-	return false && k.uid.Value(row) == k.uid.Value(row-1)
+	return k.times[row] == k.times[row-1] && k.uid.Value(row) == k.uid.Value(row-1)
 }
 
 // cursor is how far the merge has come in one input.
