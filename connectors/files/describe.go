@@ -194,6 +194,11 @@ func (f *Files) Translate(r hunt.Request) (*hunt.Translation, error) {
 		t.Predicates = append(t.Predicates, d)
 	})
 	t.Native = f.native(key, r)
+	for _, d := range t.Predicates {
+		if d.Disposition == hunt.Exact {
+			t.Native += "\n" + key.mapping.Explain(r.Class, d.Predicate)
+		}
+	}
 	return t, nil
 }
 

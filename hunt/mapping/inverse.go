@@ -70,6 +70,26 @@ func (m *Mapping) Invert(class *ocsf.Class, p *hunt.Predicate) []Inverse {
 	return out
 }
 
+// Explain writes for people what a predicate asks of the native fields: the tests of all rules of the class, one line.
+func (m *Mapping) Explain(class *ocsf.Class, p *hunt.Predicate) string {
+	const most = 6
+	var tests []string
+	for _, inv := range m.Invert(class, p) {
+		for _, t := range inv.Tests {
+			if text := t.String(); !slices.Contains(tests, text) {
+				tests = append(tests, text)
+			}
+		}
+	}
+	switch {
+	case len(tests) == 0:
+		return p.String() + ": no record"
+	case len(tests) > most:
+		tests = append(tests[:most], fmt.Sprintf("%d more", len(tests)-most))
+	}
+	return p.String() + ": " + strings.Join(tests, " or ")
+}
+
 // Invert reads a predicate backwards through the rule of this match.
 func (m *Match) Invert(p *hunt.Predicate) Inverse {
 	inv := m.rule.invert(p)
