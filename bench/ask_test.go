@@ -88,8 +88,8 @@ func (c *comparison) document(roots []root) (query string, variables map[string]
 	for i, r := range roots {
 		class := ocsf.ByName(r.class)
 		fmt.Fprintf(&head, ", $where%d: %sFilter, $after%[1]d: String", i, class.Type)
-		fmt.Fprintf(&body, "  %s(timeRange: $timeRange, where: $where%d, orderBy: %s, first: $first, after: $after%[2]d) {\n"+
-			"    pageInfo { hasNextPage endCursor }\n    nodes { uid time %[4]s }\n    coverage { verdict complete }\n  }\n", class.Root, i, c.order, r.fields)
+		fmt.Fprintf(&body, "  %s: %s(timeRange: $timeRange, where: $where%d, orderBy: %s, first: $first, after: $after%[3]d) {\n"+
+			"    pageInfo { hasNextPage endCursor }\n    nodes { uid time %[5]s }\n    coverage { verdict complete }\n  }\n", r.name, class.Root, i, c.order, r.fields)
 		variables[fmt.Sprintf("where%d", i)] = r.where
 	}
 	return "query Hunt($timeRange: TimeRangeInput!, $first: Int!" + head.String() + ") {\n" + body.String() + "}", variables
@@ -135,10 +135,9 @@ func (c *comparison) hunt(ctx context.Context, a asker) ([][]byte, error) {
 
 // rest asks for the further pages of one root field.
 func (c *comparison) rest(ctx context.Context, a asker, one root, r reply) (pages [][]byte, err error) {
-	field := ocsf.ByName(one.class).Root
 	query, variables := c.document([]root{one})
-	for r[field].PageInfo.HasNextPage {
-		variables["after0"] = *r[field].PageInfo.EndCursor
+	for r[one.name].PageInfo.HasNextPage {
+		variables["after0"] = *r[one.name].PageInfo.EndCursor
 		data, err := a.ask(ctx, query, variables)
 		if err != nil {
 			return nil, err
@@ -152,21 +151,27 @@ func (c *comparison) rest(ctx context.Context, a asker, one root, r reply) (page
 	return pages, nil
 }
 
-// read counts the rows of an answer by uid, and says whether everything that could hold such rows was searched.
-func read(pages [][]byte) (uids map[string]int64, rows int64, complete bool, err error) {
-	uids, complete = map[string]int64{}, true
+// read gathers the events of an answer by uid, and says whether everything that could hold such rows was searched. An event may be in
+// the answers of two root fields, never twice in one.
+func (c *comparison) read(pages [][]byte) (uids map[string]bool, complete bool, err error) {
+	uids, complete = map[string]bool{}, true
+	seen := map[[2]string]bool{}
 	for _, page := range pages {
 		var r reply
 		if err := json.Unmarshal(page, &r); err != nil {
-			return nil, 0, false, err
+			return nil, false, err
 		}
-		for _, field := range r {
+		for name, field := range r {
 			complete = complete && field.Coverage.Complete
 			for _, n := range field.Nodes {
-				uids[n.UID]++
-				rows++
+				if key := [2]string{name, n.UID}; seen[key] {
+					return nil, false, fmt.Errorf("hunt %s: event %s is twice in %s", c.id, n.UID, name)
+				} else {
+					seen[key] = true
+				}
+				uids[n.UID] = true
 			}
 		}
 	}
-	return uids, rows, complete, nil
+	return uids, complete, nil
 }

@@ -53,15 +53,15 @@ func (r *rawSide) table(class, days string) string {
 // anyDay matches the days of events with a time.
 const anyDay = "[0-9]*"
 
-// answer is the outcome of one query.
+// rawAnswer is the outcome of one query.
 type rawAnswer struct {
 	rows int64
-	uids map[string]int64 // of the first column, if wanted
+	uids map[string]bool // of the first column, if wanted
 }
 
 // run runs a query and reads its whole result; with uids it gathers the first column.
 func (r *rawSide) run(ctx context.Context, text string, uids bool) (rawAnswer, error) {
-	out := rawAnswer{uids: map[string]int64{}}
+	out := rawAnswer{uids: map[string]bool{}}
 	err := r.conn.Raw(func(c any) error {
 		a, err := duckdb.NewArrowFromConn(c.(driver.Conn))
 		if err != nil {
@@ -90,7 +90,7 @@ func (r *rawSide) run(ctx context.Context, text string, uids bool) (rawAnswer, e
 func (a *rawAnswer) gather(rec arrow.RecordBatch) {
 	if col, ok := rec.Column(0).(*array.String); ok {
 		for i := range col.Len() {
-			a.uids[strings.Clone(col.Value(i))]++
+			a.uids[strings.Clone(col.Value(i))] = true
 		}
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
 // comparison is one hunt, as GraphQL and as SQL. Both sides return the same columns of the same rows in the same order.
@@ -20,6 +23,7 @@ type comparison struct {
 
 // root is the part of a hunt that asks one class. The service answers the root fields of a document at the same time.
 type root struct {
+	name   string // key of the answer, unique in the hunt
 	class  string // OCSF name
 	where  map[string]any
 	fields string // besides uid and time
@@ -69,25 +73,50 @@ func comparisons(w *world) []comparison {
 func hunt2020(w *world) comparison {
 	return comparison{
 		id: "a", title: "process starts with powershell in the command line, 2020", start: "2020-01-01T00:00:00Z", end: "2021-01-01T00:00:00Z",
-		roots: []root{{"process_activity", object("activity", object("eq", "LAUNCH"), "process", object("cmdLine", object("contains", powershell))), "device { hostname } process { name cmdLine user { name } }"}},
+		roots: []root{{"starts", "process_activity", object("activity", object("eq", "LAUNCH"), "process", object("cmdLine", object("contains", powershell))), "device { hostname } process { name cmdLine user { name } }"}},
 		sql: `SELECT uid, time, "device.hostname", "process.name", "process.cmd_line", "process.user.name" FROM ` + w.raw.table("process_activity", "2020-*") +
 			fmt.Sprintf(` WHERE time >= TIMESTAMPTZ '2020-01-01 00:00:00+00' AND time < TIMESTAMPTZ '2021-01-01 00:00:00+00' AND activity_id = %d`, launchID) +
 			` AND regexp_matches("process.cmd_line", '(?i)` + powershell + `') ORDER BY time, uid`,
 	}
 }
 
-// huntBlock asks the classes that have both addresses, since GraphQL hunts are by class. A class with a source alone has none here.
+// huntBlock asks every class that has both addresses, since GraphQL hunts are by class.
 func huntBlock(w *world) comparison {
 	c := comparison{id: "b", title: "source or destination in " + block + ", newest 1,000", order: "TIME_DESC", first: 1000, most: 1000}
 	var parts []string
 	for _, class := range classesWith("src_endpoint.ip", "dst_endpoint.ip") {
-		in := object("ip", object("cidr", block))
-		c.roots = append(c.roots, root{class.Name, object("or", []any{object("srcEndpoint", in), object("dstEndpoint", in)}), "srcEndpoint { ip } dstEndpoint { ip }"})
+		c.roots = append(c.roots, blockRoots(w.streams, class)...)
 		parts = append(parts, `SELECT uid, time, "src_endpoint.ip" AS s, "dst_endpoint.ip" AS d FROM `+w.raw.table(class.Name, anyDay))
 	}
 	c.sql = fmt.Sprintf("SELECT uid, time, s, d FROM (%s) WHERE %s AND (s BETWEEN %s AND %s OR d BETWEEN %[3]s AND %[4]s) ORDER BY time DESC, uid DESC LIMIT %d",
 		strings.Join(parts, " UNION ALL "), whenAll, blockFrom, blockTo, c.most)
 	return c
+}
+
+// blockRoots asks one class. A stream without destinations cannot be asked for `source or destination`: it is IMPOSSIBLE, and coverage
+// says so. Where a class has such streams, both sides are asked one by one, and the client joins the answers by uid.
+func blockRoots(streams []hunt.Stream, class *ocsf.Class) []root {
+	in := object("ip", object("cidr", block))
+	source, destination := object("srcEndpoint", in), object("dstEndpoint", in)
+	var both, sources, destinations bool
+	for i := range streams {
+		if s := &streams[i]; s.Class == class {
+			from, to := s.Provides("src_endpoint.ip"), s.Provides("dst_endpoint.ip")
+			both, sources, destinations = both || from && to, sources || from && !to, destinations || to && !from
+		}
+	}
+	const fields = "srcEndpoint { ip } dstEndpoint { ip }"
+	if !sources && !destinations {
+		return []root{{class.Root, class.Name, object("or", []any{source, destination}), fields}}
+	}
+	var out []root
+	if both || sources {
+		out = append(out, root{class.Root + "From", class.Name, source, fields})
+	}
+	if both || destinations {
+		out = append(out, root{class.Root + "To", class.Name, destination, fields})
+	}
+	return out
 }
 
 func huntUsers(w *world) comparison {
@@ -104,7 +133,7 @@ func huntAnywhere(w *world) comparison {
 	var tables []string
 	for _, class := range classesWith() {
 		if table := w.raw.table(class.Name, anyDay); table != "" {
-			c.roots = append(c.roots, root{class.Name, object("raw", object("contains", lsadump)), ""})
+			c.roots = append(c.roots, root{class.Root, class.Name, object("raw", object("contains", lsadump)), ""})
 			tables = append(tables, "SELECT uid, time, raw FROM "+table)
 		}
 	}
@@ -127,8 +156,8 @@ func huntKeywords(w *world) comparison {
 	return comparison{
 		id: "g", title: fmt.Sprintf("command line or script text with any of %d keywords", len(w.keywords)),
 		roots: []root{
-			{"process_activity", anyOf(func(k any) map[string]any { return object("process", object("cmdLine", k)) }), "process { cmdLine }"},
-			{"script_activity", anyOf(func(k any) map[string]any { return object("script", object("scriptContent", object("value", k))) }), "script { scriptContent { value } }"},
+			{"commands", "process_activity", anyOf(func(k any) map[string]any { return object("process", object("cmdLine", k)) }), "process { cmdLine }"},
+			{"scripts", "script_activity", anyOf(func(k any) map[string]any { return object("script", object("scriptContent", object("value", k))) }), "script { scriptContent { value } }"},
 		},
 		sql: `SELECT uid, time, t FROM (SELECT uid, time, "process.cmd_line" AS t FROM ` + w.raw.table("process_activity", anyDay) +
 			` UNION ALL SELECT uid, time, "script.script_content.value" FROM ` + w.raw.table("script_activity", anyDay) + `) WHERE ` + whenAll +
@@ -143,9 +172,9 @@ func huntHashes(w *world) comparison {
 	}
 	some := object("hashes", object("some", object("value", object("in", values))))
 	c := comparison{id: "h", title: fmt.Sprintf("file hash among %d, half of them present", len(w.hashes)), roots: []root{
-		{"process_activity", object("process", object("file", some)), "process { file { path } }"},
-		{"module_activity", object("module", object("file", some)), "module { file { path } }"},
-		{"file_activity", object("file", some), "file { path }"},
+		{"processes", "process_activity", object("process", object("file", some)), "process { file { path } }"},
+		{"modules", "module_activity", object("module", object("file", some)), "module { file { path } }"},
+		{"files", "file_activity", object("file", some), "file { path }"},
 	}}
 	// Unnesting and joining beats the list functions by far; a row with two such hashes is one row.
 	paths := map[string]string{"process_activity": "process.file.path", "module_activity": "module.file.path", "file_activity": "file.path"}
@@ -161,7 +190,7 @@ func huntHashes(w *world) comparison {
 func huntRegex(w *world) comparison {
 	return comparison{
 		id: "i", title: "regular expression on script text",
-		roots: []root{{"script_activity", object("script", object("scriptContent", object("value", object("regex", encodedPipe)))), "script { scriptContent { value } }"}},
+		roots: []root{{"scripts", "script_activity", object("script", object("scriptContent", object("value", object("regex", encodedPipe)))), "script { scriptContent { value } }"}},
 		sql: `SELECT uid, time, "script.script_content.value" FROM ` + w.raw.table("script_activity", anyDay) + ` WHERE ` + whenAll +
 			` AND regexp_matches("script.script_content.value", '(?i)` + encodedPipe + `') ORDER BY time, uid`,
 	}
@@ -170,7 +199,7 @@ func huntRegex(w *world) comparison {
 func huntFailures(w *world) comparison {
 	return comparison{
 		id: "j", title: "newest 100 authentications that failed", order: "TIME_DESC", first: newestWanted, most: newestWanted,
-		roots: []root{{"authentication", object("status", object("eq", "FAILURE")), "user { name } srcEndpoint { ip } device { hostname }"}},
+		roots: []root{{"failures", "authentication", object("status", object("eq", "FAILURE")), "user { name } srcEndpoint { ip } device { hostname }"}},
 		sql: `SELECT uid, time, "user.name", "src_endpoint.ip", "device.hostname" FROM ` + w.raw.table("authentication", anyDay) +
 			fmt.Sprintf(" WHERE %s AND status_id = %d ORDER BY time DESC, uid DESC LIMIT %d", whenAll, failureID, newestWanted),
 	}

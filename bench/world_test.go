@@ -23,6 +23,7 @@ import (
 type world struct {
 	native   *unpacked
 	lake     *lake.Lake
+	streams  []hunt.Stream // of the lake
 	api      *executor.Executor
 	who      *access.Principal
 	raw      *rawSide
@@ -63,7 +64,11 @@ func open(ctx context.Context, data string) (*world, error) {
 	if w.lake, err = lake.Open(ctx, identity(), lake.Config{Path: dir}); err != nil {
 		return nil, err
 	}
-	w.api = newAPI("lake", w.lake)
+	desc, err := w.lake.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.streams, w.api = desc.Streams, newAPI("lake", w.lake)
 	if w.raw, err = openRaw(ctx, dir); err != nil {
 		return nil, err
 	}

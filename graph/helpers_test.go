@@ -102,12 +102,19 @@ func (w *world) ask(query string, variables vars) *reply {
 	return w.run(w.exec, query, variables)
 }
 
-func (w *world) run(e *executor.Executor, query string, variables vars) *reply {
+// response is what the executor gives, before it is read.
+func (w *world) response(e *executor.Executor, query string, variables vars) *graphql.Response {
 	w.t.Helper()
 	resp, err := graph.Execute(w.context(), e, w.who, &graphql.RawParams{Query: query, Variables: wire(w.t, variables)})
 	if err != nil {
 		w.t.Fatalf("%s: %v", query, err)
 	}
+	return resp
+}
+
+func (w *world) run(e *executor.Executor, query string, variables vars) *reply {
+	w.t.Helper()
+	resp := w.response(e, query, variables)
 	r := &reply{Errors: resp.Errors, raw: resp.Data}
 	if len(resp.Data) > 0 {
 		dec := json.NewDecoder(bytes.NewReader(resp.Data))

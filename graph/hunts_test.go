@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"bufio"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,5 +68,53 @@ func TestExplainHunt(t *testing.T) {
 	}
 	if r.at("explainHunt.steps.1.state") != "PRUNED" || r.text("explainHunt.steps.1.reason") != "holds no process_activity" {
 		t.Errorf("planned %v", r.at("explainHunt.steps.1"))
+	}
+}
+
+// TestEveryWayShowsTheSameValues: nodes, edges, hunt, node and the stream fetch what is selected in them.
+func TestEveryWayShowsTheSameValues(t *testing.T) {
+	_, c := filled(t, 8, "acme", "a", 12, ocsf.ProcessActivity)
+	w := newWorld(t, c)
+	const fields = `id raw unmapped process {name pid file {hashes {algorithm value}} } device {ip}`
+	in := vars{"in": huntOf("processActivities", vars{})}
+	nodes := w.must(`{q: processActivities(timeRange: `+wide+`) {nodes {`+fields+`}}}`, nil).list("q.nodes")
+	want := []string{}
+	for _, n := range nodes {
+		want = append(want, fmt.Sprint(n))
+	}
+	if text := fmt.Sprint(want); len(nodes) < 8 || !strings.Contains(text, "algorithm:MD5") || !strings.Contains(text, "10.0.0.") {
+		t.Fatalf("%d nodes that show too little: %s", len(nodes), text)
+	}
+	event := `... on ProcessActivity {` + fields + `}`
+	hunt := func(sel string) string { return `query($in: HuntInput!) {q: hunt(input: $in) {` + sel + `}}` }
+	ways := map[string][]any{
+		"edges":                  w.must(`{q: processActivities(timeRange: `+wide+`) {edges {node {`+fields+`}}}}`, nil).list("q.edges"),
+		"edges in a fragment":    w.must(`{q: processActivities(timeRange: `+wide+`) {...F}} fragment F on ProcessActivityConnection {edges {... on ProcessActivityEdge {node {`+fields+`}}}}`, nil).list("q.edges"),
+		"nodes under an alias":   w.must(`{q: processActivities(timeRange: `+wide+`) {nodes {uid} rows: nodes {`+fields+`}}}`, nil).list("q.rows"),
+		"nodes of hunt":          w.must(hunt(`nodes {`+event+`}`), in).list("q.nodes"),
+		"edges of hunt":          w.must(hunt(`edges {node {`+event+`}}`), in).list("q.edges"),
+		"events of subscription": {},
+		"node":                   {},
+	}
+	for _, n := range nodes {
+		ways["node"] = append(ways["node"], w.must(`query($id: ID!) {node(id: $id) {`+event+`}}`, vars{"id": at(n, "id")}).at("node"))
+	}
+	resp := post(t.Context(), t, serve(t, w), vars{"query": `subscription($in: HuntInput!) {hunt(input: $in) {... on HuntEvents {events {` + event + `}}}}`, "variables": in}, "Accept", "text/event-stream", "Authorization", "Bearer "+aliceToken)
+	f := &follower{t, bufio.NewScanner(resp.Body)}
+	f.scan.Buffer(nil, 1<<20)
+	for r := f.next(); r != nil; r = f.next() {
+		ways["events of subscription"] = append(ways["events of subscription"], r.list("hunt.events")...)
+	}
+	for way, list := range ways {
+		got := []string{}
+		for _, n := range list {
+			if m, ok := n.(map[string]any); ok && m["node"] != nil {
+				n = m["node"]
+			}
+			got = append(got, fmt.Sprint(n))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s gives\n%.2000s\nwant\n%.2000s", way, got, want)
+		}
 	}
 }

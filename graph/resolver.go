@@ -63,6 +63,11 @@ func (r *Resolver) request(ctx context.Context, field string, a model.EventArgs)
 	if err := r.knowsConnections(tenants, a.Connections); err != nil {
 		return nil, err
 	}
+	for _, name := range a.Connections {
+		if !r.Engine.Has(tenants, name) {
+			return nil, bad("connections", "the tenants have no connection %q; sources lists them", name)
+		}
+	}
 	class := ocsf.ByUID(a.Class)
 	where, err := condition(class, a.Where, "where")
 	if err != nil {

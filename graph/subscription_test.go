@@ -98,7 +98,9 @@ func (f *follower) next() *reply {
 			continue
 		}
 		r := &reply{}
-		if err := json.Unmarshal([]byte(data), r); err != nil {
+		dec := json.NewDecoder(strings.NewReader(data))
+		dec.UseNumber()
+		if err := dec.Decode(r); err != nil {
 			f.t.Fatalf("%v in %s", err, data)
 		}
 		return r
@@ -171,6 +173,12 @@ func TestSubscription(t *testing.T) {
 			rest := follow(t.Context(), t, s, streamVars(batch, cursor)).all()
 			if !slices.Equal(rest.uids, want[min(len(want), (i+1)*batch):]) || rest.done.text("hunt.rows") != fmt.Sprint(len(rest.uids)) || rest.done.text("hunt.coverage.verdict") != "FOUND" {
 				t.Errorf("resumed after message %d: %d events; %v", i, len(rest.uids), rest.done.at("hunt.coverage.verdict"))
+			}
+			for _, again := range append(rest.cursors, cursor) { // the cursors of a stream continue pages too, and know what came before
+				r := w.must(huntQuery, vars{"in": streamVars(0, nil)["in"], "first": 1000, "after": again})
+				if r.text("hunt.totalCount.value") != fmt.Sprint(len(want)) {
+					t.Errorf("a page after message %d counts %v, want %d", i, r.at("hunt.totalCount"), len(want))
+				}
 			}
 		}
 	}

@@ -60,7 +60,7 @@ func TestForeignTenantsDoNotExist(t *testing.T) {
 	const query = `query($t: [String!], $in: HuntInput!, $c: [String!]) {
 		processActivities(timeRange: ` + wide + `, tenants: $t, connections: $c) {nodes {uid}} hunt(input: $in) {nodes {uid}} explainHunt(input: $in) {text} sources(tenants: $t) {connection}}`
 	answers := map[string]string{}
-	for _, tenant := range []string{"beta", "none"} {
+	for _, tenant := range []string{"beta", "elsewhere"} {
 		in := with(huntOf("processActivities", vars{}), "tenants", []string{tenant})
 		r := w.ask(query, vars{"t": []string{tenant}, "in": in, "c": []string{"edr"}})
 		slices.SortFunc(r.Errors, func(a, b *gqlerror.Error) int { return strings.Compare(a.Path.String(), b.Path.String()) })
@@ -70,8 +70,8 @@ func TestForeignTenantsDoNotExist(t *testing.T) {
 		}
 		answers[tenant] = strings.ReplaceAll(string(text), tenant, "TENANT") + string(r.raw)
 	}
-	if answers["beta"] != answers["none"] {
-		t.Errorf("the answers differ:\n%s\n%s", answers["beta"], answers["none"])
+	if answers["beta"] != answers["elsewhere"] {
+		t.Errorf("the answers differ:\n%s\n%s", answers["beta"], answers["elsewhere"])
 	}
 	w.ask(pageQuery, vars{"timeRange": wideVar(), "tenants": []string{"acme", "beta"}}).refused(t, "one of two is foreign", "UNKNOWN_TENANT", "tenants")
 }

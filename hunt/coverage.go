@@ -55,8 +55,12 @@ type Line struct {
 // Coverage says what was and was not searched by a hunt, one line per tenant, connection and stream.
 type Coverage struct{ Lines []Line }
 
-// Complete says whether everything that could hold such rows was searched to its end.
+// Complete says whether everything that could hold such rows was searched to its end. Where there is nothing to search, nothing was
+// searched: that is not complete.
 func (c *Coverage) Complete() bool {
+	if len(c.Lines) == 0 {
+		return false
+	}
 	for i := range c.Lines {
 		l := &c.Lines[i]
 		if l.State != Complete && l.State != Pruned || l.Truncated {

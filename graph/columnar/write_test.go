@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/harrier-xdr/harrier/graph/columnar"
 	"github.com/harrier-xdr/harrier/hunt"
@@ -36,7 +37,7 @@ const probeSchema = `type Query {probes: [Probe!]} type Probe {uid: String box: 
 func compile(t *testing.T, selection string) *columnar.Plan {
 	t.Helper()
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: probeSchema})
-	doc, errs := gqlparser.LoadQuery(schema, "{probes {"+selection+"}}")
+	doc, errs := gqlparser.LoadQueryWithRules(schema, "{probes {"+selection+"}}", rules.NewDefaultRules())
 	if errs != nil {
 		t.Fatal(errs)
 	}
@@ -95,7 +96,7 @@ func TestValuesOfEveryType(t *testing.T) {
 // TestOneWriterForBatchesOfOtherShape: batches of several streams have other columns; a slice of a batch starts elsewhere.
 func TestOneWriterForBatchesOfOtherShape(t *testing.T) {
 	class := probe()
-	make := func(paths ...string) arrow.RecordBatch {
+	batch := func(paths ...string) arrow.RecordBatch {
 		b := array.NewRecordBuilder(memory.DefaultAllocator, hunt.Schema(class, paths))
 		for i := range 4 {
 			b.Field(0).(*array.StringBuilder).Append(fmt.Sprint(i))
@@ -119,10 +120,10 @@ func TestOneWriterForBatchesOfOtherShape(t *testing.T) {
 		row  int
 		want string
 	}{
-		{make("parts.name"), 2, `{"id":"acme/web/2/2","tenant":"acme","uid":"2","parts":[{"name":"2 0"},{"name":"2 1"}]}`},
-		{make(), 1, `{"id":"acme/web/1/1","tenant":"acme","uid":"1","parts":null}`},
-		{make("parts.name").NewSlice(1, 3), 1, `{"id":"acme/web/2/2","tenant":"acme","uid":"2","parts":[{"name":"2 0"},{"name":"2 1"}]}`},
-		{make("parts.name"), 0, `{"id":"acme/web/0/0","tenant":"acme","uid":"0","parts":[]}`},
+		{batch("parts.name"), 2, `{"id":"acme/web/2/2","tenant":"acme","uid":"2","parts":[{"name":"2 0"},{"name":"2 1"}]}`},
+		{batch(), 1, `{"id":"acme/web/1/1","tenant":"acme","uid":"1","parts":null}`},
+		{batch("parts.name").NewSlice(1, 3), 1, `{"id":"acme/web/2/2","tenant":"acme","uid":"2","parts":[{"name":"2 0"},{"name":"2 1"}]}`},
+		{batch("parts.name"), 0, `{"id":"acme/web/0/0","tenant":"acme","uid":"0","parts":[]}`},
 	} {
 		rows := &exec.Rows{Run: vector.Run{Record: c.rec}, Ref: hunt.ConnectionRef{Tenant: "acme", Connection: "web"}}
 		if got := string(w.Append(nil, rows, c.row)); got != c.want {

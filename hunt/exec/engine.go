@@ -25,6 +25,13 @@ type Engine struct {
 	Deadline    time.Duration // of each stream of a hunt; 0 for none
 }
 
+// Has says whether there is a connection of that name in one of the tenants.
+func (e *Engine) Has(tenants []string, connection string) bool {
+	return slices.ContainsFunc(e.Connections, func(c Connection) bool {
+		return c.Ref.Connection == connection && slices.Contains(tenants, c.Ref.Tenant)
+	})
+}
+
 // describeTimeout is how long a connection may take to describe itself before it counts as unavailable.
 const describeTimeout = 15 * time.Second
 
@@ -57,7 +64,7 @@ func (e *Engine) Describe(ctx context.Context, tenants []string) []Described {
 func (d *Described) describe(ctx context.Context) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.Internal, Message: fmt.Sprintf("the connector failed with a defect: %v", r)}
+			d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v", r)}
 		}
 	}()
 	desc, err := d.Connector.Describe(ctx)

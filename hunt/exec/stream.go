@@ -33,7 +33,7 @@ func (e *Execution) run(ctx context.Context, s *stream) {
 func (e *Execution) search(ctx context.Context, s *stream) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &hunt.Error{Op: "search", Source: s.step.Ref.String(), Code: hunt.Internal, Message: fmt.Sprintf("the connector failed with a defect: %v", r)}
+			err = &hunt.Error{Op: "search", Source: s.step.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v", r)}
 		}
 	}()
 	c := e.options.Find(s.step.Ref)
