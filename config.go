@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/harrier-xdr/harrier/connectors"
 	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/mapping/strictyaml"
 )
 
 // Config is the configuration file. Decoding is strict: an unknown key or a wrong type is an error with file, line and column, and
@@ -77,24 +76,10 @@ func loadConfig(file string) (*Config, error) {
 	}
 	c := defaultConfig()
 	c.file = file
-	if err := decodeYAML(text, c); err != nil {
-		return nil, configError(file, "%s", yamlMessage(err))
+	if err := strictyaml.Decode(text, c); err != nil {
+		return nil, configError(file, "%s", strictyaml.Message(err))
 	}
 	return c, c.check()
-}
-
-func decodeYAML(text []byte, into any) error {
-	if len(strings.TrimSpace(string(text))) == 0 {
-		return errors.New("the file is empty")
-	}
-	doc, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return err
-	}
-	if len(doc.Docs) != 1 || doc.Docs[0].Body == nil {
-		return errors.New("a configuration is one YAML document")
-	}
-	return yaml.NewDecoder(strings.NewReader(""), yaml.Strict()).DecodeFromNode(doc.Docs[0].Body, into)
 }
 
 // unwrapPath drops the path that os puts into its errors: the message has it already.
@@ -104,16 +89,6 @@ func unwrapPath(err error) error {
 		return p.Err
 	}
 	return err
-}
-
-// yamlMessage writes a decoding error as `line L, column C: what`.
-func yamlMessage(err error) string {
-	var e yaml.Error
-	if errors.As(err, &e) && e.GetToken() != nil {
-		p := e.GetToken().Position
-		return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, e.GetMessage())
-	}
-	return err.Error()
 }
 
 func configError(source, format string, args ...any) error {
@@ -162,7 +137,7 @@ func (c *Config) decoder(n *ConnectionConfig) func(any) error {
 			return nil
 		}
 		if err := yaml.NodeToValue(n.Settings.node, into, yaml.Strict()); err != nil {
-			return configError(c.file, "%s", yamlMessage(err))
+			return configError(c.file, "%s", strictyaml.Message(err))
 		}
 		return nil
 	}

@@ -2,16 +2,15 @@ package mapping
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/mapping/strictyaml"
 )
 
 // File is a mapping file as written.
@@ -59,7 +58,7 @@ type Names []string
 
 // UnmarshalYAML accepts a scalar or a list.
 func (n *Names) UnmarshalYAML(node ast.Node) error {
-	node = unwrap(node)
+	node = strictyaml.Unwrap(node)
 	if list, ok := node.(*ast.SequenceNode); ok {
 		return yaml.NodeToValue(list, (*[]string)(n))
 	}
@@ -73,7 +72,7 @@ func (n *Names) UnmarshalYAML(node ast.Node) error {
 
 // UnmarshalYAML accepts a native field, a list of them, or the long form.
 func (s *Spec) UnmarshalYAML(node ast.Node) error {
-	node = unwrap(node)
+	node = strictyaml.Unwrap(node)
 	pos := node.GetToken().Position
 	s.line, s.column = pos.Line, pos.Column
 	switch node.(type) {
@@ -134,35 +133,13 @@ var builtin embed.FS
 // Parse reads a mapping file. The error is a *hunt.Error with code BAD_CONFIG that names file, line and column.
 func Parse(name string, text []byte) (*File, error) {
 	f := &File{}
-	if err := decode(text, f); err != nil {
-		return nil, &hunt.Error{Op: "mapping", Source: name, Code: hunt.BadConfig, Message: yamlMessage(err), Cause: err}
+	if err := strictyaml.Decode(text, f); err != nil {
+		return nil, &hunt.Error{Op: "mapping", Source: name, Code: hunt.BadConfig, Message: strictyaml.Message(err), Cause: err}
 	}
 	if f.Mapping == "" || len(f.Rules) == 0 {
 		return nil, &hunt.Error{Op: "mapping", Source: name, Code: hunt.BadConfig, Message: "a mapping file needs `mapping` (its name) and `rules`"}
 	}
 	return f, nil
-}
-
-func decode(text []byte, into any) error {
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return err
-	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return errors.New("a mapping file is one YAML document")
-	}
-	resolve(file)
-	return yaml.NewDecoder(strings.NewReader(""), yaml.Strict()).DecodeFromNode(file.Docs[0].Body, into)
-}
-
-// yamlMessage writes a decoding error as `line L, column C: what`.
-func yamlMessage(err error) string {
-	var e yaml.Error
-	if errors.As(err, &e) && e.GetToken() != nil {
-		p := e.GetToken().Position
-		return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, e.GetMessage())
-	}
-	return err.Error()
 }
 
 // Builtin returns the compiled set of the mappings that Harrier ships, followed by those of the caller. A mapping with the name of

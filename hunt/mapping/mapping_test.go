@@ -259,7 +259,7 @@ func TestErrorsHaveAPosition(t *testing.T) {
 		"wrong type":         {"mapping: [x]\nmatch: {}\nrules: 3\n", "line 1"},
 		"no YAML":            {"mapping: {\n", "line"},
 		"no name":            {"match: {}\nrules: []\n", "needs `mapping`"},
-		"two documents":      {"mapping: x\n---\nmapping: y\n", "one YAML document"},
+		"two documents":      {"mapping: x\n---\nmapping: y\n", "must be one YAML document"},
 		"bad native pattern": {"mapping: x\nmatch: {A: {re: '('}}\nrules:\n- {match: {}, class: base_event, columns: {}}\n", "match A"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package mapping
+package strictyaml
 
 import (
 	"github.com/goccy/go-yaml/ast"
@@ -66,7 +66,7 @@ func (r resolver) merge(pairs []*ast.MappingValueNode) []*ast.MappingValueNode {
 
 // pairs returns the pairs of the mapping, or mappings, that a merge key names; the first of several wins.
 func (r resolver) pairs(n ast.Node) []*ast.MappingValueNode {
-	switch n := unwrap(r.value(n)).(type) {
+	switch n := Unwrap(r.value(n)).(type) {
 	case *ast.MappingNode:
 		return n.Values
 	case *ast.MappingValueNode:
@@ -81,8 +81,8 @@ func (r resolver) pairs(n ast.Node) []*ast.MappingValueNode {
 	return nil
 }
 
-// unwrap returns the value of an anchored node.
-func unwrap(n ast.Node) ast.Node {
+// Unwrap returns the value of an anchored node.
+func Unwrap(n ast.Node) ast.Node {
 	if a, ok := n.(*ast.AnchorNode); ok {
 		return a.Value
 	}
