@@ -11,6 +11,8 @@ if [ ! -f "$shared/accept/accept.py" ]; then
   echo "accept: skipped, $shared/accept is absent; set SHARED to the folder that holds accept/ and data/"
   exit 0
 fi
+echo "accept: records in are rows out, for every incident"
+go test -count=1 -tags "${TAGS:-duckdb_arrow}" -run '^TestRecordsInAreRowsOut$' .
 python=$(scripts/setup-accept.sh)
 dirs=()
 for name in "${incidents[@]}"; do

@@ -31,7 +31,10 @@ type dialect struct {
 }
 
 // place is where a predicate is evaluated: on the event, or on one element of an array of objects.
-type place struct{ list string }
+type place struct {
+	list   string
+	hashed bool // values are looked up in a subquery, not compared in a lambda
+}
 
 // element is the name of the bound element of an array of objects.
 const element = "x"
@@ -163,11 +166,25 @@ func (w dialect) expr(e hunt.Expr, at place) string {
 		if at.list != "" || len(w.class.List(e.List)) == 0 {
 			return "false"
 		}
-		return anyElement(e.List, w.expr(e.Expr, place{e.List}))
+		return w.some(e)
 	case *hunt.Predicate:
 		return w.leaf(e, at)
 	}
 	return "true"
+}
+
+// manyValues is from how many values on a list is looked up in a hash table instead of being compared in a lambda for every element.
+const manyValues = 32
+
+// some binds one element. A long list of values inside a lambda is compared one by one for every element; a subquery over the
+// elements hashes it.
+func (w dialect) some(e hunt.Some) string {
+	values := 0
+	hunt.Walk(e.Expr, func(p *hunt.Predicate) { values = max(values, len(p.Args)) })
+	if values < manyValues {
+		return anyElement(e.List, w.expr(e.Expr, place{list: e.List}))
+	}
+	return "EXISTS (SELECT 1 FROM (SELECT unnest(" + quoteName(e.List) + ") AS " + element + ") WHERE " + w.expr(e.Expr, place{list: e.List, hashed: true}) + ")"
 }
 
 func (w dialect) joined(list []hunt.Expr, at place) string {
@@ -226,17 +243,22 @@ func (w dialect) on(path string, at place, sql string) string {
 	case at.list != "" && col.List != at.list:
 		return "false" // the bound element has no such value
 	case at.list != "":
-		return inLambda(sql, col)
+		return inElement(sql, col, at.hashed)
 	case col.List != "":
-		return anyElement(col.List, inLambda(sql, col))
+		return anyElement(col.List, inElement(sql, col, false))
 	}
 	return "(" + strings.NewReplacer(operand, quoteName(path), listOpen, "(SELECT unnest([", listClose, "]))").Replace(sql) + ")"
 }
 
-// inLambda applies a comparison to a field of the bound element.
-func inLambda(sql string, col *ocsf.Column) string {
+// inElement applies a comparison to a field of the bound element; hashed says that a list of values is a subquery, which a lambda
+// cannot hold.
+func inElement(sql string, col *ocsf.Column, hashed bool) string {
+	open, closing := "(", ")"
+	if hashed {
+		open, closing = "(SELECT unnest([", "]))"
+	}
 	field := "struct_extract(" + element + ", " + quoteText(col.Leaf()) + ")"
-	return "(" + strings.NewReplacer(operand, field, listOpen, "(", listClose, ")").Replace(sql) + ")"
+	return "(" + strings.NewReplacer(operand, field, listOpen, open, listClose, closing).Replace(sql) + ")"
 }
 
 // anyElement holds if one element of an array of objects satisfies the condition.

@@ -39,6 +39,8 @@ type stream struct {
 	batches chan arrow.RecordBatch
 	line    hunt.Line
 	ended   bool // End came
+	taken   int  // distinct rows handed to the merge
+	lastUID string
 	dups    int64
 	rows    int64
 	program *vector.Program // residual, nil if there is none
@@ -47,7 +49,7 @@ type stream struct {
 // queued is how many batches a stream may be ahead of the merge; with the batch size it bounds the memory of a hunt.
 const queued = 2
 
-// errStopped ends the streams of an execution whose consumer has seen enough.
+// errStopped ends a stream of which enough rows have been seen, by the consumer or by the limit of the query.
 var errStopped = errors.New("enough rows")
 
 // Start asks every stream of the plan at once. The caller must Close.

@@ -69,9 +69,23 @@ func (e *Execution) send(ctx context.Context, s *stream, rec arrow.RecordBatch) 
 	}
 	select {
 	case s.batches <- rec:
-		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+	if s.count(rec); e.plan.Query.Limit > 0 && s.taken >= e.plan.Query.Limit {
+		return errStopped // the answer cannot hold more rows of this stream
+	}
+	return nil
+}
+
+// count counts the distinct rows that the merge gets; repeats follow each other, because rows come in order.
+func (s *stream) count(rec arrow.RecordBatch) {
+	uids := vector.UIDs(rec)
+	for i := range uids.Len() {
+		if uid := uids.Value(i); uid != s.lastUID {
+			s.taken++
+			s.lastUID = uid
+		}
 	}
 }
 
@@ -138,7 +152,7 @@ func (s *stream) note(f hunt.Frame) {
 func (s *stream) finish(ctx context.Context, r hunt.TimeRange, err error) {
 	l := &s.line
 	l.Searched = r
-	enough := errors.Is(context.Cause(ctx), errStopped)
+	enough := errors.Is(err, errStopped) || errors.Is(context.Cause(ctx), errStopped)
 	switch {
 	case err != nil && !enough && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		l.State, l.Err = hunt.TimedOut, &hunt.Error{Code: hunt.SourceTimeout, Message: "the source did not answer before its deadline", Retryable: true, Cause: err}

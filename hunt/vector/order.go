@@ -60,6 +60,9 @@ func Sort(rec arrow.RecordBatch, order hunt.Order) arrow.RecordBatch {
 	return Take(rec, index)
 }
 
+// UIDs returns the column uid of a batch.
+func UIDs(rec arrow.RecordBatch) *array.String { return column(rec, ocsf.ColUID).(*array.String) }
+
 // KeyAt returns the (time, uid) of a row. The time of a row without one is the greatest there is.
 func KeyAt(rec arrow.RecordBatch, row int) (us int64, uid string) {
 	k := keysOf(rec)
