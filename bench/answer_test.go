@@ -40,7 +40,7 @@ func leavesVariables() map[string]any {
 func leavesPlan(tb testing.TB) *columnar.Plan {
 	tb.Helper()
 	schema := generated.NewExecutableSchema(generated.Config{}).Schema()
-	doc, errs := gqlparser.LoadQuery(schema, leavesQuery)
+	doc, errs := gqlparser.LoadQueryWithRules(schema, leavesQuery, nil)
 	if errs != nil {
 		tb.Fatal(errs)
 	}

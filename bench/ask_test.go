@@ -164,11 +164,11 @@ func (c *comparison) read(pages [][]byte) (uids map[string]bool, complete bool, 
 		for name, field := range r {
 			complete = complete && field.Coverage.Complete
 			for _, n := range field.Nodes {
-				if key := [2]string{name, n.UID}; seen[key] {
+				key := [2]string{name, n.UID}
+				if seen[key] {
 					return nil, false, fmt.Errorf("hunt %s: event %s is twice in %s", c.id, n.UID, name)
-				} else {
-					seen[key] = true
 				}
+				seen[key] = true
 				uids[n.UID] = true
 			}
 		}

@@ -29,7 +29,7 @@ func lineOf(l *hunt.Line) *model.CoverageLine {
 	out := &model.CoverageLine{
 		Tenant: l.Tenant, Connection: l.Connection, Stream: l.Stream, State: model.CoverageState(l.State), Reason: text(l.Reason),
 		Missing: append([]string{}, l.Missing...), RowsReturned: l.RowsReturned, Duplicates: l.Duplicates, Untimed: l.Untimed,
-		Rejected: l.Rejected, Rejects: []*model.RejectedRecord{}, Parts: []*model.FailedPart{}, Truncated: l.Truncated,
+		Rejected: l.Rejected, PartsFailed: l.PartsFailed, Notes: append([]string{}, l.Notes...), Rejects: []*model.RejectedRecord{}, Parts: []*model.FailedPart{}, Truncated: l.Truncated,
 		Native: text(l.Native), Dispositions: dispositionsOf(l.Dispositions), Error: errorOf(l.Err),
 		TookMs: float64(l.Took) / float64(time.Millisecond),
 	}

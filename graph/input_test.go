@@ -329,7 +329,10 @@ func TestUnknownConnections(t *testing.T) {
 	}
 	r := w.must(pageQuery, vars{"timeRange": wideVar(), "tenants": []string{"acme", "beta"}, "connections": []string{"b"}})
 	lines := r.list("processActivities.coverage.connections")
-	if len(lines) != 1 || at(lines[0], "connection") != "b" || len(r.uids("processActivities")) != 3 {
+	if len(lines) != 2 || at(lines[0], "connection") != "b" || len(r.uids("processActivities")) != 3 {
 		t.Errorf("connection b: %v, %d rows", lines, len(r.uids("processActivities")))
+	}
+	if at(lines[1], "tenant") != "beta" || r.at("processActivities.coverage.complete") != false {
+		t.Errorf("beta has no connection b, so nothing of it was searched: %v", lines)
 	}
 }

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -63,11 +62,6 @@ func (r *Resolver) request(ctx context.Context, field string, a model.EventArgs)
 	if err := r.knowsConnections(tenants, a.Connections); err != nil {
 		return nil, err
 	}
-	for _, name := range a.Connections {
-		if !r.Engine.Has(tenants, name) {
-			return nil, bad("connections", "the tenants have no connection %q; sources lists them", name)
-		}
-	}
 	class := ocsf.ByUID(a.Class)
 	where, err := condition(class, a.Where, "where")
 	if err != nil {
@@ -90,9 +84,7 @@ func (r *Resolver) knowsConnections(tenants, names []string) error {
 		return bad("connections", "the list of connections is empty; leave it out to search all")
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(r.Engine.Connections, func(c exec.Connection) bool {
-			return c.Ref.Connection == name && slices.Contains(tenants, c.Ref.Tenant)
-		}) {
+		if !r.Engine.Has(tenants, name) {
 			return bad("connections", "no connection %q in the tenants that are searched", name)
 		}
 	}

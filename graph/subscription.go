@@ -52,8 +52,20 @@ func (s *streamed) run(ctx context.Context) {
 	ok := s.rows(ctx, e)
 	e.Close()
 	if ok && ctx.Err() == nil {
-		s.send(ctx, &model.HuntDone{Coverage: coverageOf(e.Coverage(), s.req.query.Range, s.req.before()+s.sent), Rows: s.sent})
+		s.send(ctx, &model.HuntDone{Coverage: s.coverage(e), Rows: s.sent})
 	}
+}
+
+// coverage is that of the whole hunt: a part before a resume that had gaps leaves it incomplete.
+func (s *streamed) coverage(e *exec.Execution) *model.Coverage {
+	c := coverageOf(e.Coverage(), s.req.query.Range, s.req.before()+s.sent)
+	if s.req.gaps() {
+		c.Complete = false
+		if c.Verdict == model.VerdictNotFoundComplete {
+			c.Verdict = model.VerdictNotFoundPartial
+		}
+	}
+	return c
 }
 
 // notice queues progress. It comes from the goroutines of the sources, so it never waits.
@@ -88,7 +100,7 @@ func (s *streamed) rows(ctx context.Context, e *exec.Execution) bool {
 			page.Add(e, part)
 			run.From = part.To
 			if page.Count == s.batch {
-				if !s.flush(ctx, page) {
+				if !s.flush(ctx, e, page) {
 					return false
 				}
 				page = e.NewPage()
@@ -98,7 +110,7 @@ func (s *streamed) rows(ctx context.Context, e *exec.Execution) bool {
 			return false
 		}
 	}
-	return s.progress(ctx) && (page.Count == 0 || s.flush(ctx, page))
+	return s.progress(ctx) && (page.Count == 0 || s.flush(ctx, e, page))
 }
 
 func (s *streamed) progress(ctx context.Context) bool {
@@ -114,9 +126,9 @@ func (s *streamed) progress(ctx context.Context) bool {
 	}
 }
 
-func (s *streamed) flush(ctx context.Context, page *exec.Page) bool {
+func (s *streamed) flush(ctx context.Context, e *exec.Execution, page *exec.Page) bool {
 	s.sent += int64(page.Count)
-	cursor := s.resolver.signer().seal(s.req.id, &cursor{Range: s.req.query.Range, Key: *page.Last, Rows: s.req.before() + s.sent, Snapshots: snapshotText(page.Snapshots), Gaps: s.req.gaps()})
+	cursor := s.resolver.signer().seal(s.req.id, &cursor{Range: s.req.query.Range, Key: *page.Last, Rows: s.req.before() + s.sent, Snapshots: snapshotText(page.Snapshots), Gaps: s.req.gaps() || e.Gaps()})
 	return s.send(ctx, &model.HuntEvents{Page: page, Cursor: cursor})
 }
 

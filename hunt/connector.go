@@ -16,8 +16,9 @@ type Connector interface {
 	// Translate turns a request into native form without I/O. It never guesses: every predicate of the request gets a disposition.
 	Translate(Request) (*Translation, error)
 	// Search runs a translation and yields frames; the last frame is End. A stream that stops without End has failed. Batches come in
-	// the request's order and after its key. It may yield more rows than asked, never fewer. It stops within a second of ctx's end
-	// and of the consumer's break.
+	// the request's order and after its key; rows out of order fail the stream. A gap (PartFailed, Rejected) is told before the rows
+	// that come after it in the order, because the host stops reading when it has enough rows. It may yield more rows than asked,
+	// never fewer. It stops within a second of ctx's end and of the consumer's break.
 	Search(ctx context.Context, t *Translation) iter.Seq2[Frame, error]
 	// Close releases what the connection holds and waits for its goroutines.
 	Close() error

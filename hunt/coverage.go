@@ -43,8 +43,10 @@ type Line struct {
 	Duplicates   int64
 	Untimed      int64
 	Rejected     int64
-	Rejects      []Rejected // the first ones
-	Parts        []PartFailed
+	Rejects      []Rejected   // the first ones
+	Parts        []PartFailed // the first ones
+	PartsFailed  int64        // all of them
+	Notes        []string     // what the connection does not search, and why
 	Truncated    bool
 	Dispositions []Disposed
 	Native       string

@@ -2,6 +2,7 @@ package hunt
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/harrier-xdr/harrier/schema/ocsf"
@@ -89,6 +90,39 @@ func Walk(e Expr, visit func(*Predicate)) {
 	case *Predicate:
 		visit(e)
 	}
+}
+
+// Paths returns the dotted OCSF paths that e looks at, sorted: those of its predicates, and of every array of objects that it binds one.
+func Paths(e Expr, class *ocsf.Class) []string {
+	var out []string
+	Walk(e, func(p *Predicate) { out = append(out, p.Path) })
+	for _, list := range Lists(e) {
+		if cols := class.List(list); len(cols) > 0 {
+			out = append(out, cols[0].Path) // any column of an array brings the whole
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Lists returns the paths of the arrays of objects that e binds an element of.
+func Lists(e Expr) []string {
+	var out []string
+	switch e := e.(type) {
+	case And:
+		for _, x := range e {
+			out = append(out, Lists(x)...)
+		}
+	case Or:
+		for _, x := range e {
+			out = append(out, Lists(x)...)
+		}
+	case Not:
+		return Lists(e.Expr)
+	case Some:
+		return []string{e.List}
+	}
+	return out
 }
 
 // True is the condition that every event satisfies.

@@ -506,6 +506,52 @@ func (ec *executionContext) fieldContext_CoverageLine_parts(_ context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _CoverageLine_partsFailed(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CoverageLine_partsFailed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PartsFailed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNLong2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CoverageLine_partsFailed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CoverageLine", field, false, false, errors.New("field of type Long does not have child fields"))
+}
+
+func (ec *executionContext) _CoverageLine_notes(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CoverageLine_notes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Notes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CoverageLine_notes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CoverageLine", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _CoverageLine_truncated(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1142,6 +1188,16 @@ func (ec *executionContext) _CoverageLine(ctx context.Context, sel ast.Selection
 			}
 		case "parts":
 			out.Values[i] = ec._CoverageLine_parts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "partsFailed":
+			out.Values[i] = ec._CoverageLine_partsFailed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "notes":
+			out.Values[i] = ec._CoverageLine_notes(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

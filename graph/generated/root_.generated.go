@@ -207,8 +207,12 @@ type CoverageLine {
   rejected: Long!
   "The first of the rejected records."
   rejects: [RejectedRecord!]!
-  "Parts of the source that could not be searched, or not to their end."
+  "The first parts of the source that could not be searched, or not to their end."
   parts: [FailedPart!]!
+  "How many parts could not be searched, or not to their end."
+  partsFailed: Long!
+  "What the connection does not search at all, and why; on one line of the connection."
+  notes: [String!]!
   "The source has more events that it cannot give."
   truncated: Boolean!
   "The query as the source got it, null if it was not asked."
@@ -6409,6 +6413,10 @@ func (ec *executionContext) childFields_CoverageLine(ctx context.Context, field 
 		return ec.fieldContext_CoverageLine_rejects(ctx, field)
 	case "parts":
 		return ec.fieldContext_CoverageLine_parts(ctx, field)
+	case "partsFailed":
+		return ec.fieldContext_CoverageLine_partsFailed(ctx, field)
+	case "notes":
+		return ec.fieldContext_CoverageLine_notes(ctx, field)
 	case "truncated":
 		return ec.fieldContext_CoverageLine_truncated(ctx, field)
 	case "native":

@@ -421,8 +421,12 @@ type CoverageLine struct {
 	Rejected int64 `json:"rejected"`
 	// The first of the rejected records.
 	Rejects []*RejectedRecord `json:"rejects"`
-	// Parts of the source that could not be searched, or not to their end.
+	// The first parts of the source that could not be searched, or not to their end.
 	Parts []*FailedPart `json:"parts"`
+	// How many parts could not be searched, or not to their end.
+	PartsFailed int64 `json:"partsFailed"`
+	// What the connection does not search at all, and why; on one line of the connection.
+	Notes []string `json:"notes"`
 	// The source has more events that it cannot give.
 	Truncated bool `json:"truncated"`
 	// The query as the source got it, null if it was not asked.

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -54,22 +55,40 @@ func (e *Engine) Describe(ctx context.Context, tenants []string) []Described {
 	var wg sync.WaitGroup
 	for i := range out {
 		if out[i].Connector != nil {
-			wg.Go(func() { out[i].describe(ctx) })
+			wg.Go(func() { out[i].await(ctx) })
 		}
 	}
 	wg.Wait()
 	return out
 }
 
+// await asks in a goroutine of its own, so that a connector that does not listen to its context keeps nobody waiting.
+func (d *Described) await(ctx context.Context) {
+	answer, one := make(chan Described, 1), *d
+	go func() {
+		one.describe(ctx)
+		answer <- one
+	}()
+	select {
+	case *d = <-answer:
+	case <-ctx.Done():
+		d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.SourceTimeout, Message: "the connection did not say in time what it holds", Retryable: true, Cause: context.Cause(ctx)}
+	}
+}
+
 func (d *Described) describe(ctx context.Context) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v", r)}
+			d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v\n%s", r, debug.Stack())}
 		}
 	}()
 	desc, err := d.Connector.Describe(ctx)
 	if err != nil {
 		d.Err = hunt.AsError(err, hunt.SourceUnavailable)
+		return
+	}
+	if desc == nil {
+		d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.Internal, Message: "the connector gave no description"}
 		return
 	}
 	d.Description = desc

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -30,6 +31,7 @@ type Execution struct {
 	options Options
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
+	gaps    atomic.Bool
 	streams []*stream // one per plan step
 }
 
@@ -38,9 +40,10 @@ type stream struct {
 	step    *plan.Step
 	batches chan arrow.RecordBatch
 	line    hunt.Line
-	ended   bool // End came
-	taken   int  // distinct rows handed to the merge
-	lastUID string
+	ended   bool              // End came
+	taken   int               // distinct rows handed to the merge
+	last    arrow.RecordBatch // the last of them, nil before the first
+	watch   *watch
 	dups    int64
 	rows    int64
 	program *vector.Program // residual, nil if there is none
@@ -64,6 +67,7 @@ func Start(ctx context.Context, p *plan.Plan, o Options) *Execution {
 		}
 		e.streams = append(e.streams, s)
 		if st.State != hunt.Complete {
+			e.gaps.Store(e.gaps.Load() || st.State != hunt.Pruned)
 			close(s.batches)
 			continue
 		}
@@ -76,7 +80,7 @@ func Start(ctx context.Context, p *plan.Plan, o Options) *Execution {
 func lineOf(p *plan.Plan, st *plan.Step) hunt.Line {
 	l := hunt.Line{
 		Tenant: st.Ref.Tenant, Connection: st.Ref.Connection, Stream: st.Stream, Class: p.Query.Class.Name, State: st.State,
-		Reason: st.Reason, Missing: st.Missing, Untimed: st.Untimed, RowsScanned: -1, Err: st.Err,
+		Reason: st.Reason, Missing: st.Missing, Untimed: st.Untimed, Notes: st.Notes, RowsScanned: -1, Err: st.Err,
 	}
 	if st.Translation != nil {
 		l.Native, l.Dispositions = st.Translation.Native, st.Translation.Predicates
@@ -92,6 +96,9 @@ func (e *Execution) Rows() iter.Seq[vector.Run] {
 	}
 	return vector.Merge(inputs, e.plan.Query.Order, func(source int) { e.streams[source].dups++ })
 }
+
+// Gaps says whether the execution has found, so far, something that it cannot search.
+func (e *Execution) Gaps() bool { return e.gaps.Load() }
 
 // Close ends what still runs and waits for it. Coverage may be read after it.
 func (e *Execution) Close() {

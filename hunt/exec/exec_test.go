@@ -235,3 +235,78 @@ func TestEnoughRowsStopTheSources(t *testing.T) {
 		}
 	})
 }
+
+func TestUnorderedSourceFails(t *testing.T) {
+	for name, conn := range map[string]*scripted{
+		"within a batch":  frames(batch(event{5, "x"}, event{3, "y"}), hunt.End{}),
+		"between batches": frames(batch(event{5, "x"}), batch(event{3, "y"}), hunt.End{}),
+	} {
+		p := engine(0, conn).Page(t.Context(), query(), 10)
+		if l := p.Coverage.Lines[0]; l.State != hunt.Failed || l.Err.Code != hunt.SourceFailed {
+			t.Errorf("%s: the line is %s: pages of it would lose rows", name, l.State)
+		}
+	}
+}
+
+func TestSlowReaderIsNotTheSourcesFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var list []hunt.Frame
+		for i := range int64(10) {
+			list = append(list, batch(event{i, fmt.Sprint("e", i)}))
+		}
+		e := engine(time.Second, frames(append(list, hunt.End{})...)).Start(t.Context(), query(), nil)
+		rows := 0
+		for run := range e.Rows() {
+			rows += run.To - run.From
+			time.Sleep(10 * time.Second) // the clock of the bubble
+		}
+		e.Close()
+		if l := e.Coverage().Lines[0]; rows != 10 || l.State != hunt.Complete {
+			t.Errorf("%d rows, %s: a slow reader timed the source out", rows, l.State)
+		}
+	})
+}
+
+// deaf describes only when the test ends, whatever its context says, and defective panics where it should answer.
+type deaf struct {
+	scripted
+	until chan struct{}
+}
+
+func (d *deaf) Describe(context.Context) (*hunt.Description, error) {
+	<-d.until
+	return nil, nil
+}
+
+type defective struct{ scripted }
+
+func (*defective) Translate(hunt.Request) (*hunt.Translation, error) { panic("defect") }
+
+func TestOneBadConnectionKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := &deaf{until: make(chan struct{})}
+		e := engine(0, frames(batch(event{1, "h"}), hunt.End{}))
+		for i, c := range []hunt.Connector{bad, &defective{}} {
+			e.Connections = append(e.Connections, exec.Connection{Ref: hunt.ConnectionRef{Tenant: "t", Connection: fmt.Sprint("z", i)}, Connector: c})
+		}
+		p := e.Page(t.Context(), query(), 10)
+		close(bad.until)
+		if got := messages(p); !slices.Equal(got, []string{"a:h"}) {
+			t.Errorf("rows are %v", got)
+		}
+		for i, want := range []hunt.Code{hunt.SourceTimeout, hunt.Internal} {
+			if l := p.Coverage.Lines[i+1]; l.State != hunt.Failed || l.Err.Code != want {
+				t.Errorf("%s is %s %v, want FAILED %s", l.Connection, l.State, l.Err, want)
+			}
+		}
+	})
+}
+
+func TestTenantWithoutConnectionIsNotSearched(t *testing.T) {
+	q := query()
+	q.Tenants = []string{"t", "typo"}
+	p := engine(0, frames(hunt.End{})).Page(t.Context(), q, 10)
+	if len(p.Coverage.Lines) != 2 || p.Coverage.Complete() || p.Coverage.Verdict(0) != hunt.NotFoundPartial {
+		t.Errorf("coverage is %+v: nothing of the tenant typo was searched", p.Coverage.Lines)
+	}
+}

@@ -38,7 +38,7 @@ func ReadPage(ctx context.Context, p *plan.Plan, first int, o Options) *Page {
 }
 
 // NewPage makes an empty page of an execution, for callers that fill it themselves.
-func (e *Execution) NewPage() *Page { return &Page{Plan: e.plan, Snapshots: snapshots(e.plan)} }
+func (e *Execution) NewPage() *Page { return &Page{Plan: e.plan, Snapshots: e.plan.Snapshots} }
 
 // fill takes rows until the page is full and one row more has been seen.
 func (page *Page) fill(e *Execution, first int) {
@@ -73,15 +73,4 @@ func (page *Page) key(run, row int) hunt.Key {
 	r := page.Rows[run]
 	us, uid := vector.KeyAt(r.Record, row)
 	return hunt.Key{Time: us, Tenant: r.Ref.Tenant, Connection: r.Ref.Connection, UID: uid}
-}
-
-// snapshots returns the states that a plan's searches see, by connection.
-func snapshots(p *plan.Plan) map[hunt.ConnectionRef]string {
-	out := map[hunt.ConnectionRef]string{}
-	for _, s := range p.Steps {
-		if s.Translation != nil && s.Translation.Request.Snapshot != "" {
-			out[s.Ref] = s.Translation.Request.Snapshot
-		}
-	}
-	return out
 }

@@ -1,9 +1,11 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -16,24 +18,26 @@ import (
 func (e *Execution) run(ctx context.Context, s *stream) {
 	defer close(s.batches)
 	began := time.Now()
-	if e.options.Deadline > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, e.options.Deadline)
-		defer stop()
-	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.watch = newWatch(e.options.Deadline, cancel)
 	err := e.search(ctx, s)
+	s.watch.stop()
 	s.line.Took = time.Since(began)
 	if err == nil && !s.ended {
-		err = ctx.Err() // a source that gave up in silence when its time was over
+		err = context.Cause(ctx) // a source that gave up in silence when its time was over
 	}
-	s.finish(ctx, e.plan.Query.Range, err)
+	s.finish(ctx, e.plan.Query, err)
+	if s.line.State != hunt.Complete {
+		e.gaps.Store(true)
+	}
 }
 
 // search feeds the stream's frames into the line and its batches into the merge. A connector that panics fails its own stream only.
 func (e *Execution) search(ctx context.Context, s *stream) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &hunt.Error{Op: "search", Source: s.step.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v", r)}
+			err = &hunt.Error{Op: "search", Source: s.step.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v\n%s", r, debug.Stack())}
 		}
 	}()
 	c := e.options.Find(s.step.Ref)
@@ -50,7 +54,7 @@ func (e *Execution) search(ctx context.Context, s *stream) (err error) {
 			}
 			continue
 		}
-		s.note(frame)
+		e.note(s, frame)
 		if e.options.Notify != nil {
 			e.options.Notify(s.step, frame)
 		}
@@ -67,24 +71,73 @@ func (e *Execution) send(ctx context.Context, s *stream, rec arrow.RecordBatch) 
 	if rec.NumRows() == 0 {
 		return nil
 	}
-	select {
-	case s.batches <- rec:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := s.inOrder(rec, e.plan.Query.Order); err != nil {
+		return err
 	}
-	if s.count(rec); e.plan.Query.Limit > 0 && s.taken >= e.plan.Query.Limit {
+	if err := s.hand(ctx, rec); err != nil {
+		return err
+	}
+	if limit := e.plan.Query.Limit; limit > 0 && s.taken >= limit {
 		return errStopped // the answer cannot hold more rows of this stream
 	}
 	return nil
 }
 
+// inOrder refuses rows that come before rows that were given: the merge would put them in the wrong place, and a later page would
+// never show them.
+func (s *stream) inOrder(rec arrow.RecordBatch, order hunt.Order) error {
+	joint := rec.NewSlice(0, 1)
+	if s.last != nil {
+		us, uid := vector.KeyAt(s.last, 0)
+		nextUS, nextUID := vector.KeyAt(joint, 0)
+		c := cmp.Or(cmp.Compare(us, nextUS), cmp.Compare(uid, nextUID))
+		if order == hunt.TimeDesc {
+			c = -c
+		}
+		if c > 0 {
+			return errOrder()
+		}
+	}
+	if !vector.InOrder(rec, order) {
+		return errOrder()
+	}
+	s.count(rec)
+	s.last = rec.NewSlice(rec.NumRows()-1, rec.NumRows())
+	return nil
+}
+
+func errOrder() error {
+	return &hunt.Error{Op: "search", Code: hunt.SourceFailed, Message: "the source gave its rows out of order, so pages would lose some"}
+}
+
+// hand gives a batch to the merge. The stream's deadline stands still while the merge has no room.
+func (s *stream) hand(ctx context.Context, rec arrow.RecordBatch) error {
+	select {
+	case s.batches <- rec:
+		return nil
+	default:
+	}
+	s.watch.pause()
+	defer s.watch.resume()
+	select {
+	case s.batches <- rec:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // count counts the distinct rows that the merge gets; repeats follow each other, because rows come in order.
 func (s *stream) count(rec arrow.RecordBatch) {
 	uids := vector.UIDs(rec)
+	before := ""
+	if s.last != nil {
+		before = vector.UIDs(s.last).Value(0)
+	}
 	for i := range uids.Len() {
-		if uid := uids.Value(i); uid != s.lastUID {
+		if uid := uids.Value(i); uid != before {
 			s.taken++
-			s.lastUID = uid
+			before = uid
 		}
 	}
 }
@@ -114,17 +167,19 @@ func (e *Execution) after(ref hunt.ConnectionRef, rec arrow.RecordBatch, row int
 	return c > 0
 }
 
-// keptRejects is how many rejects and failed parts a line shows in detail; the counts are exact.
+// keptRejects is how many rejects and failed parts a line shows in detail; their numbers are exact.
 const keptRejects = 20
 
 // note takes what a frame says into the coverage line.
-func (s *stream) note(f hunt.Frame) {
+func (e *Execution) note(s *stream, f hunt.Frame) {
 	switch f := f.(type) {
 	case hunt.Progress:
 		s.line.RowsScanned = f.RowsScanned
 	case hunt.Watermark:
 		s.line.Watermark = f.Time
 	case hunt.PartFailed:
+		e.gaps.Store(true)
+		s.line.PartsFailed++
 		if len(s.line.Parts) < keptRejects {
 			s.line.Parts = append(s.line.Parts, f)
 		}
@@ -132,6 +187,7 @@ func (s *stream) note(f hunt.Frame) {
 			s.line.Err = f.Err
 		}
 	case hunt.Rejected:
+		e.gaps.Store(true)
 		s.line.Rejected += f.Count
 		if len(s.line.Rejects) < keptRejects {
 			s.line.Rejects = append(s.line.Rejects, f)
@@ -149,27 +205,53 @@ func (s *stream) note(f hunt.Frame) {
 }
 
 // finish decides the state of the line. A consumer that has seen enough is no gap: the rows of the page are complete.
-func (s *stream) finish(ctx context.Context, r hunt.TimeRange, err error) {
+func (s *stream) finish(ctx context.Context, q *hunt.Query, err error) {
 	l := &s.line
-	l.Searched = r
-	enough := errors.Is(err, errStopped) || errors.Is(context.Cause(ctx), errStopped)
+	l.Searched = q.Range
 	switch {
-	case err != nil && !enough && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		l.State, l.Err = hunt.TimedOut, &hunt.Error{Code: hunt.SourceTimeout, Message: "the source did not answer before its deadline", Retryable: true, Cause: err}
-	case err != nil && !enough && ctx.Err() != nil:
-		l.State, l.Err = hunt.Partial, &hunt.Error{Code: hunt.Cancelled, Message: "the caller went away", Cause: err}
-	case err != nil && !enough:
-		l.State, l.Err = hunt.Failed, hunt.AsError(err, hunt.SourceFailed)
-	case !s.ended && !enough:
-		l.State, l.Err = hunt.Failed, &hunt.Error{Code: hunt.StreamWithoutEnd, Message: "the source stopped without saying that it was complete"}
-	case len(l.Parts) > 0:
+	case errors.Is(err, errStopped) || err != nil && errors.Is(context.Cause(ctx), errStopped):
+		l.Searched = s.seen(q)
+		s.gap()
+	case errors.Is(err, context.DeadlineExceeded) || err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		l.State, l.Searched = hunt.TimedOut, hunt.TimeRange{}
+		l.Err = &hunt.Error{Code: hunt.SourceTimeout, Message: "the source did not answer before its deadline", Retryable: true, Cause: err}
+	case err != nil && ctx.Err() != nil:
+		l.State, l.Searched = hunt.Partial, hunt.TimeRange{}
+		l.Err = &hunt.Error{Code: hunt.Cancelled, Message: "the caller went away", Cause: err}
+	case err != nil:
+		l.State, l.Err, l.Searched = hunt.Failed, hunt.AsError(err, hunt.SourceFailed), hunt.TimeRange{}
+	case !s.ended:
+		l.State, l.Searched = hunt.Failed, hunt.TimeRange{}
+		l.Err = &hunt.Error{Code: hunt.StreamWithoutEnd, Message: "the source stopped without saying that it was complete"}
+	default:
+		s.gap()
+	}
+}
+
+// gap makes the line PARTIAL if the source told of something that it could not search.
+func (s *stream) gap() {
+	l := &s.line
+	switch {
+	case l.PartsFailed > 0:
 		l.State = hunt.Partial
 	case l.Rejected > 0:
 		l.State, l.Err = hunt.Partial, rejectedError(l)
 	}
-	if l.State == hunt.Failed {
-		l.Searched = hunt.TimeRange{}
+}
+
+// seen is the range that was searched when the stream was stopped because the page was full: up to its last row.
+func (s *stream) seen(q *hunt.Query) hunt.TimeRange {
+	r := q.Range
+	if s.last == nil {
+		return r
 	}
+	us, _ := vector.KeyAt(s.last, 0)
+	if q.Order == hunt.TimeDesc {
+		r.Start = us
+	} else {
+		r.End = us + 1
+	}
+	return r
 }
 
 func rejectedError(l *hunt.Line) *hunt.Error {

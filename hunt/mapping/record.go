@@ -97,7 +97,7 @@ func (d *Decoder) JSON(raw []byte) error {
 func shorten(err error) error {
 	const most = 120
 	if text := err.Error(); len(text) > most {
-		return fmt.Errorf("%s ...", strings.ToValidUTF8(text[:most], "?"))
+		return fmt.Errorf("%s (cut)", strings.ToValidUTF8(text[:most], "?"))
 	}
 	return err
 }

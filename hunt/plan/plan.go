@@ -2,6 +2,8 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"github.com/harrier-xdr/harrier/hunt"
@@ -25,6 +27,7 @@ type Step struct {
 	Missing     []string // attributes that the stream lacks, if ImpossibleState
 	Err         *hunt.Error
 	Untimed     int64
+	Notes       []string // what the connection does not search, and why
 	Translation *hunt.Translation
 	Residual    hunt.Expr // checked on the rows that come back
 }
@@ -33,26 +36,54 @@ type Step struct {
 type Plan struct {
 	Query *hunt.Query
 	Steps []*Step // by tenant, connection and stream
+	// Snapshots are the states that the hunt sees, by connection; later pages pin them, also of connections that were all pruned.
+	Snapshots map[hunt.ConnectionRef]string
 }
 
 // New plans a query. Sources of other tenants, and connections that the query does not name, are not part of the plan.
 func New(q *hunt.Query, sources []Source) *Plan {
-	p := &Plan{Query: q}
+	p := &Plan{Query: q, Snapshots: map[hunt.ConnectionRef]string{}}
 	for _, s := range sources {
 		if slices.Contains(q.Tenants, s.Ref.Tenant) && (len(q.Connections) == 0 || slices.Contains(q.Connections, s.Ref.Connection)) {
 			p.Steps = append(p.Steps, steps(q, s)...)
+			if snapshot := snapshotOf(q, s); snapshot != "" {
+				p.Snapshots[s.Ref] = snapshot
+			}
 		}
 	}
+	p.Steps = append(p.Steps, unconnected(q, p.Steps)...)
 	slices.SortStableFunc(p.Steps, func(a, b *Step) int {
 		return cmp.Or(cmp.Compare(a.Ref.Tenant, b.Ref.Tenant), cmp.Compare(a.Ref.Connection, b.Ref.Connection), cmp.Compare(a.Stream, b.Stream))
 	})
 	return p
 }
 
+// snapshotOf is the state of a connection that the hunt sees: that of its first page, else what was described now.
+func snapshotOf(q *hunt.Query, s Source) string {
+	if pinned := q.Snapshots[s.Ref]; pinned != "" || s.Description == nil {
+		return pinned
+	}
+	return s.Description.Snapshot
+}
+
+// unconnected makes a step for every tenant that has no connection to search: nothing of it is searched, so nothing is known of it.
+func unconnected(q *hunt.Query, planned []*Step) []*Step {
+	var out []*Step
+	for _, tenant := range q.Tenants {
+		if !slices.ContainsFunc(planned, func(s *Step) bool { return s.Ref.Tenant == tenant }) {
+			out = append(out, &Step{Ref: hunt.ConnectionRef{Tenant: tenant}, State: hunt.ImpossibleState, Reason: "the tenant has no connection to search"})
+		}
+	}
+	return out
+}
+
 // steps plans the streams of one connection. A connection without a stream of the class is one pruned step, not an absence.
 func steps(q *hunt.Query, s Source) []*Step {
 	if s.Err != nil {
 		return []*Step{{Ref: s.Ref, State: hunt.Failed, Reason: "the connection cannot be used", Err: s.Err}}
+	}
+	if len(s.Description.Streams) == 0 && len(s.Description.Notes) > 0 {
+		return []*Step{{Ref: s.Ref, State: hunt.ImpossibleState, Reason: "nothing of the connection can be searched", Notes: s.Description.Notes}}
 	}
 	var out []*Step
 	for i := range s.Description.Streams {
@@ -63,6 +94,7 @@ func steps(q *hunt.Query, s Source) []*Step {
 	if len(out) == 0 {
 		out = append(out, &Step{Ref: s.Ref, State: hunt.Pruned, Reason: "holds no " + q.Class.Name})
 	}
+	out[0].Notes = s.Description.Notes // they are of the connection: one line of it has them
 	return out
 }
 
@@ -83,16 +115,35 @@ func step(q *hunt.Query, s Source, stream *hunt.Stream) *Step {
 
 // translate asks the connector for the native form and keeps what must be checked again.
 func translate(q *hunt.Query, s Source, stream *hunt.Stream, st *Step) {
-	t, err := s.Translate(hunt.Request{
+	t, err := safely(s, hunt.Request{
 		Stream: stream.Name, Class: q.Class, Range: q.Range, Where: q.Where, Columns: columns(q, stream), Order: q.Order,
-		After: q.After, Limit: q.Limit, Snapshot: cmp.Or(q.Snapshots[s.Ref], s.Description.Snapshot),
+		After: q.After, Limit: q.Limit, Snapshot: snapshotOf(q, s),
 	})
 	if err != nil {
 		st.State, st.Err = hunt.Failed, hunt.AsError(err, hunt.SourceFailed)
 		return
 	}
+	for _, d := range t.Predicates {
+		if d.Disposition == hunt.Impossible {
+			st.State, st.Reason = hunt.ImpossibleState, "the source cannot be asked for it"
+			st.Missing = append(st.Missing, d.Predicate.Path)
+		}
+	}
 	st.Translation = t
 	st.Residual = hunt.Residual(q.Where, t.Of())
+}
+
+// safely calls a connector's Translate; a defect of a connector fails its own stream only.
+func safely(s Source, r hunt.Request) (t *hunt.Translation, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &hunt.Error{Op: "translate", Source: s.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+		}
+	}()
+	if t, err = s.Translate(r); err == nil && t == nil {
+		err = &hunt.Error{Op: "translate", Source: s.Ref.String(), Code: hunt.Internal, Message: "the connector gave no translation"}
+	}
+	return t, err
 }
 
 // columns is what the source must return: what the answer shows and what may be checked again. Columns that the stream cannot fill
@@ -104,10 +155,9 @@ func columns(q *hunt.Query, stream *hunt.Stream) []string {
 			out = append(out, path)
 		}
 	}
-	for _, c := range q.Columns {
+	for _, c := range slices.Concat(q.Columns, hunt.Paths(q.Where, q.Class)) {
 		add(c)
 	}
-	hunt.Walk(q.Where, func(p *hunt.Predicate) { add(p.Path) })
 	slices.Sort(out)
 	return slices.Compact(out)
 }

@@ -99,6 +99,7 @@ func TestPlans(t *testing.T) {
 		"pruned_by_value":        hunt.And{zeek, port},
 		"negated_closed_value":   hunt.Not{Expr: zeek},
 		"some_element":           hash,
+		"some_without_array":     hunt.Some{List: "actor.process.file.hashes", Expr: hunt.True()},
 		"nothing_matches":        nothing,
 		"exists_on_closed":       pred(t, "metadata.product.name", hunt.Exists, hunt.Bool(false)),
 		"unknown_name_of_a_log":  pred(t, "metadata.log_name", hunt.StartsWith, hunt.String("dns")),

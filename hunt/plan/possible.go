@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
 // verdict says what is known beforehand about a condition on the rows of a stream.
@@ -41,14 +42,24 @@ func (j *judge) expr(e hunt.Expr) verdict {
 	case hunt.Not:
 		return negate(j.expr(e.Expr))
 	case hunt.Some:
-		if v := j.expr(e.Expr); v != always {
-			return v
-		}
-		return depends // an element must be there
+		return j.some(e)
 	case *hunt.Predicate:
 		return j.predicate(e)
 	}
 	return depends
+}
+
+// some needs an element: where the stream has no such array, it cannot be asked.
+func (j *judge) some(e hunt.Some) verdict {
+	v := j.expr(e.Expr)
+	if v == always && !slices.ContainsFunc(j.stream.Class.List(e.List), func(c *ocsf.Column) bool { return j.stream.Provides(c.Path) }) {
+		j.missing = append(j.missing, e.List)
+		return unknown
+	}
+	if v == always {
+		return depends
+	}
+	return v
 }
 
 // fold combines verdicts: stop decides alone, neutral changes nothing, and unknown outweighs depends.
@@ -96,17 +107,16 @@ func (j *judge) predicate(p *hunt.Predicate) verdict {
 
 // loose compares without case: the spelling in the records may differ from the one that is known.
 func loose(p *hunt.Predicate) func(hunt.Value) bool {
-	if !p.CaseSensitive || p.Op == hunt.RegexOp || p.Op == hunt.LikeOp {
-		if p.CaseSensitive {
-			return func(hunt.Value) bool { return true }
-		}
+	switch {
+	case !p.CaseSensitive || p.Type != ocsf.String:
 		return p.Compare
+	case p.Op == hunt.RegexOp || p.Op == hunt.LikeOp:
+		return func(hunt.Value) bool { return true }
 	}
-	q := *p
 	return func(v hunt.Value) bool {
-		return slices.ContainsFunc(q.Needles(), func(n string) bool {
+		return slices.ContainsFunc(p.Needles(), func(n string) bool {
 			a, b := hunt.Fold(v.Str()), hunt.Fold(n)
-			switch q.Op {
+			switch p.Op {
 			case hunt.Contains:
 				return strings.Contains(a, b)
 			case hunt.StartsWith:

@@ -42,6 +42,21 @@ func boolCompare(a, b bool) int {
 	return -1
 }
 
+// InOrder says whether the rows of rec are ordered by (time, uid); repeats of a row are in order.
+func InOrder(rec arrow.RecordBatch, order hunt.Order) bool {
+	k := keysOf(rec)
+	for i := 1; i < int(rec.NumRows()); i++ {
+		c := k.compare(i-1, k, i)
+		if order == hunt.TimeDesc {
+			c = -c
+		}
+		if c > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Sort returns rec with its rows ordered by (time, uid); rec itself if they are already.
 func Sort(rec arrow.RecordBatch, order hunt.Order) arrow.RecordBatch {
 	k := keysOf(rec)
