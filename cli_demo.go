@@ -104,7 +104,7 @@ func identity(name string) hunt.Identity { return hunt.Identity{Tenant: demoTena
 // inPlace opens a folder through files.
 func (s *demonstration) inPlace(name, data string) (exec.Connection, error) {
 	bar := s.p.progress("reading " + data)
-	conn, err := files.Open(s.p.ctx, identity(name), files.Config{Path: data}, s.set, bar.set)
+	conn, err := files.Open(s.p.ctx, identity(name), files.Config{Path: data}, files.Options{Mappings: s.set, Progress: bar.set})
 	bar.finish()
 	if err != nil {
 		return exec.Connection{}, err

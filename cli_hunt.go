@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/harrier-xdr/harrier/access"
 	"github.com/harrier-xdr/harrier/connectors/files"
 	"github.com/harrier-xdr/harrier/graph"
+	"github.com/harrier-xdr/harrier/graph/transport"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
@@ -43,7 +43,7 @@ func (f localFlags) open(p *program) (*gateway, *access.Principal, error) {
 		return nil, nil, err
 	}
 	bar := p.progress("reading " + f.Data)
-	conn, err := files.Open(p.ctx, hunt.Identity{Tenant: localTenant, Connection: localTenant}, files.Config{Path: f.Data}, set, bar.set)
+	conn, err := files.Open(p.ctx, hunt.Identity{Tenant: localTenant, Connection: localTenant}, files.Config{Path: f.Data}, files.Options{Mappings: set, Progress: bar.set})
 	bar.finish()
 	if err != nil {
 		return nil, nil, err
@@ -101,10 +101,8 @@ func (f huntFlags) class() (*ocsf.Class, error) {
 
 // variables are those of the documents below.
 func (f huntFlags) variables(class *ocsf.Class) (map[string]any, error) {
-	var where map[string]any
-	dec := json.NewDecoder(strings.NewReader(f.Where))
-	dec.UseNumber()
-	if err := dec.Decode(&where); err != nil {
+	where, err := transport.DecodeObject([]byte(f.Where))
+	if err != nil {
 		return nil, fmt.Errorf("--where is no JSON object: %w", err)
 	}
 	timeRange := map[string]any{}
@@ -183,7 +181,7 @@ func huntDocument(class *ocsf.Class, fields []string) string {
 
 const coverageSelection = `  pageInfo { hasNextPage endCursor }
   totalCount { value accuracy }
-  coverage { verdict complete timeRange { start end } connections { tenant connection stream state reason missing rowsScanned rowsReturned duplicates untimed rejected truncated tookMs error { code message } } }
+  coverage { verdict complete timeRange { start end } connections { tenant connection stream state reason missing rowsScanned rowsReturned duplicates untimed rejected partsFailed truncated notes tookMs error { code message } } }
 `
 
 // selectionOf writes dotted names as a GraphQL selection.

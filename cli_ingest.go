@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -57,13 +58,31 @@ func (i ingestCmd) Run(p *program) error {
 	return errors.Join(failed...)
 }
 
-// target finds the lake connection that --into names.
-func (i ingestCmd) target(cfg *Config) (hunt.Identity, lake.Config, error) {
+// named finds the one connection that --into means. A name that connections of several tenants have must be given with the tenant:
+// events never go to a tenant that nobody named.
+func (i ingestCmd) named(cfg *Config) ([]*ConnectionConfig, error) {
+	var found []*ConnectionConfig
+	var names []string
 	for k := range cfg.Connections {
 		n := &cfg.Connections[k]
-		if n.Name != i.Into && n.Tenant+"/"+n.Name != i.Into {
-			continue
+		if full := n.Tenant + "/" + n.Name; n.Name == i.Into || full == i.Into {
+			found = append(found, n)
+			names = append(names, full)
 		}
+	}
+	if len(found) > 1 {
+		return nil, configError(cfg.file, "--into %s is ambiguous: say %s", i.Into, strings.Join(names, " or "))
+	}
+	return found, nil
+}
+
+// target finds the lake connection that --into names.
+func (i ingestCmd) target(cfg *Config) (hunt.Identity, lake.Config, error) {
+	found, err := i.named(cfg)
+	if err != nil {
+		return hunt.Identity{}, lake.Config{}, err
+	}
+	for _, n := range found {
 		if n.Connector != "lake" {
 			return hunt.Identity{}, lake.Config{}, configError(cfg.file, "line %d: %s is a %s connection; only a lake can be written to", n.line, i.Into, n.Connector)
 		}
@@ -116,7 +135,7 @@ const commitRows = 500_000
 func (i *ingester) folder(ctx context.Context, dir string) error {
 	bar := i.p.progress("reading " + dir)
 	defer bar.finish()
-	from, err := files.Open(ctx, i.id, files.Config{Path: dir, CacheBytes: 1}, i.set, bar.set)
+	from, err := files.Open(ctx, i.id, files.Config{Path: dir, CacheBytes: 1}, files.Options{Mappings: i.set, Progress: bar.set})
 	if err != nil {
 		return err
 	}
@@ -187,22 +206,23 @@ func (i *ingester) tryCommit(ctx context.Context, from *files.Files, parts []*in
 		return err
 	}
 	defer w.Abort()
-	var total lake.Counts
+	var counted []lake.Counts
 	for _, r := range parts {
 		counts, err := from.Scan(ctx, r.Part, func(s *hunt.Stream, rec arrow.RecordBatch) error { return w.Append(s, rec) })
 		if err != nil {
 			return err
 		}
 		r.Records, r.Rejected, r.Rows = counts.Records, counts.Rejected, counts.Rows
-		total.Records += counts.Records
-		total.Rejected += counts.Rejected
+		counted = append(counted, lake.Counts{Records: counts.Records, Rejected: counts.Rejected})
 	}
-	if err := w.Commit(total); err != nil {
+	if err := w.Commit(counted...); err != nil {
 		return err
 	}
 	rows, duplicates := w.Written()
-	i.report.Records += total.Records
-	i.report.Rejected += total.Rejected
+	for _, c := range counted {
+		i.report.Records += c.Records
+		i.report.Rejected += c.Rejected
+	}
 	i.report.Rows += rows
 	i.report.Duplicates += duplicates
 	return nil

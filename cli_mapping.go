@@ -81,7 +81,7 @@ func checkedSet(file string) (*mapping.Set, string, error) {
 }
 
 func (r *checkReport) read(ctx context.Context, set *mapping.Set, sample string) error {
-	from, err := files.Open(ctx, hunt.Identity{Tenant: localTenant, Connection: localTenant}, files.Config{Path: sample, CacheBytes: 1}, set, nil)
+	from, err := files.Open(ctx, hunt.Identity{Tenant: localTenant, Connection: localTenant}, files.Config{Path: sample, CacheBytes: 1}, files.Options{Mappings: set})
 	if err != nil {
 		return err
 	}

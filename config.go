@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -119,8 +120,8 @@ func (c *Config) checkConnection(n *ConnectionConfig, seen map[hunt.ConnectionRe
 	ref := hunt.ConnectionRef{Tenant: n.Tenant, Connection: n.Name}
 	where := fmt.Sprintf("%s: line %d", c.file, n.line)
 	switch {
-	case n.Name == "" || n.Tenant == "":
-		return configError(where, "a connection needs a name and a tenant")
+	case !validName(n.Name) || !validName(n.Tenant):
+		return configError(where, "a connection needs a name and a tenant, of letters, digits, dots, dashes and underscores")
 	case seen[ref]:
 		return configError(where, "the connection %s is there twice", ref)
 	case connectors.Table()[n.Connector] == nil:
@@ -128,6 +129,13 @@ func (c *Config) checkConnection(n *ConnectionConfig, seen map[hunt.ConnectionRe
 	}
 	seen[ref] = true
 	return nil
+}
+
+// validName says whether a tenant or connection can have the name: it stands in paths and before slashes.
+func validName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r == '_')
+	})
 }
 
 // decoder returns the function that decodes a connection's settings, with paths relative to the configuration file.

@@ -52,7 +52,12 @@ func openGateway(ctx context.Context, c *Config, log zerolog.Logger) (*gateway, 
 }
 
 func newGateway(engine *exec.Engine, key []byte, tokens *access.Tokens) *gateway {
-	return &gateway{engine: engine, tokens: tokens, resolver: &graph.Resolver{Engine: engine, CursorKey: key, Now: time.Now}}
+	return &gateway{engine: engine, tokens: tokens, resolver: &graph.Resolver{Engine: engine, CursorKey: key, Now: time.Now, OnFault: logFault}}
+}
+
+// logFault logs a defect with its stack; clients are told only that there was one.
+func logFault(ctx context.Context, fault any, stack []byte) {
+	zerolog.Ctx(ctx).Error().Interface("fault", fault).Bytes("stack", stack).Msg("a request met a defect of the program")
 }
 
 // openConnections opens all connections at once, in the order of the configuration.

@@ -42,27 +42,29 @@ type answer struct {
 	PageInfo struct {
 		HasNextPage bool `json:"hasNextPage"`
 	} `json:"pageInfo"`
-	Coverage   coverage `json:"coverage"`
-	TotalCount *struct {
-		Value    int64  `json:"value"`
-		Accuracy string `json:"accuracy"`
-	} `json:"totalCount"`
+	Coverage coverage `json:"coverage"`
 }
 
 type coverage struct {
-	Verdict     string `json:"verdict"`
-	Complete    bool   `json:"complete"`
-	Connections []struct {
-		Tenant, Connection, Stream, State string
-		Reason                            *string
-		Missing                           []string
-		RowsScanned                       *int64
-		RowsReturned                      int64
-		Rejected, Untimed                 int64
-		TookMs                            float64
-		Error                             *struct{ Code, Message string }
-	} `json:"connections"`
+	Verdict     string
+	Complete    bool
+	Connections []coverageLine
 }
+
+type coverageLine struct {
+	Tenant, Connection, Stream, State string
+	Reason                            *string
+	Missing                           []string
+	RowsScanned                       *int64
+	RowsReturned                      int64
+	Rejected, Untimed, PartsFailed    int64
+	Truncated                         bool
+	Notes                             []string
+	TookMs                            float64
+	Error                             *sourceError
+}
+
+type sourceError struct{ Code, Message string }
 
 // decode returns one root field of a response. Errors of the request as a whole become an error of one line.
 func decode[T any](resp *graphql.Response, field string) (*T, error) {
@@ -158,14 +160,19 @@ func cell(v any, path []string) string {
 	return clean(s)
 }
 
-// clean makes text of a record safe for a terminal: control characters could move the cursor or change colours.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || 0x80 <= r && r < 0xa0 {
+// printable makes text safe for a terminal: control characters could move the cursor or change colours.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 && r != '\n' || r == 0x7f || 0x80 <= r && r < 0xa0 {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+// clean makes text of a record fit into a cell: printable, on one line, not too wide.
+func clean(s string) string {
+	s = strings.ReplaceAll(printable(s), "\n", " ")
 	if r := []rune(s); len(r) > widest {
 		return string(r[:widest-1]) + "…"
 	}
@@ -176,28 +183,47 @@ func (p *program) printCoverage(c *coverage) {
 	fmt.Fprintf(p.stdout, "%s\n", p.paint(c.Verdict, c.Complete))
 	t := p.table()
 	t.AppendHeader(table.Row{"source", "stream", "state", "scanned", "returned", "ms", "why"})
-	for _, l := range c.Connections {
+	for i := range c.Connections {
+		l := &c.Connections[i]
 		scanned := "?"
 		if l.RowsScanned != nil {
 			scanned = fmt.Sprint(*l.RowsScanned)
 		}
-		t.AppendRow(table.Row{l.Tenant + "/" + l.Connection, l.Stream, p.paint(l.State, l.State == "COMPLETE" || l.State == "PRUNED"), scanned, l.RowsReturned, fmt.Sprintf("%.0f", l.TookMs), why(l.Reason, l.Missing, l.Error)})
+		good := l.State == "COMPLETE" || l.State == "PRUNED"
+		t.AppendRow(table.Row{l.Tenant + "/" + l.Connection, l.Stream, p.paint(l.State, good), scanned, l.RowsReturned, fmt.Sprintf("%.0f", l.TookMs), l.why()})
 	}
 	t.Render()
+	for _, l := range c.Connections {
+		for _, n := range l.Notes {
+			fmt.Fprintf(p.stdout, "%s/%s: %s\n", l.Tenant, l.Connection, printable(n))
+		}
+	}
 }
 
-func why(reason *string, missing []string, failed *struct{ Code, Message string }) string {
+// why says what is remarkable about a line.
+func (l *coverageLine) why() string {
 	var parts []string
-	if failed != nil {
-		parts = append(parts, failed.Code+": "+failed.Message)
+	if l.Error != nil {
+		parts = append(parts, l.Error.Code+": "+l.Error.Message)
 	}
-	if reason != nil {
-		parts = append(parts, *reason)
+	if l.Reason != nil {
+		parts = append(parts, *l.Reason)
 	}
-	if len(missing) > 0 {
-		parts = append(parts, strings.Join(missing, ", "))
+	if len(l.Missing) > 0 {
+		parts = append(parts, strings.Join(l.Missing, ", "))
 	}
-	return text.WrapSoft(strings.Join(parts, "; "), widest)
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{{l.Rejected, "records rejected"}, {l.PartsFailed, "parts failed"}, {l.Untimed, "events without a time"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	if l.Truncated {
+		parts = append(parts, "truncated")
+	}
+	return text.WrapSoft(printable(strings.Join(parts, "; ")), widest)
 }
 
 func (p *program) paint(word string, good bool) string {
@@ -218,7 +244,7 @@ func (p *program) printPlan(resp *graphql.Response) error {
 	if !p.tty {
 		return p.printJSON(resp)
 	}
-	_, err = fmt.Fprint(p.stdout, plan.Text)
+	_, err = fmt.Fprint(p.stdout, printable(plan.Text))
 	return err
 }
 
@@ -226,7 +252,7 @@ type source struct {
 	Tenant, Connection, Connector string
 	Healthy                       bool
 	Notes                         []string
-	Error                         *struct{ Code, Message string }
+	Error                         *sourceError
 	Streams                       []struct {
 		Name, Class string
 		Rows        *int64
@@ -248,7 +274,7 @@ func (p *program) printSources(resp *graphql.Response) error {
 	for _, s := range *list {
 		name := s.Tenant + "/" + s.Connection + " (" + s.Connector + ")"
 		if s.Error != nil {
-			t.AppendRow(table.Row{name, p.paint("FAILED", false), s.Error.Code + ": " + s.Error.Message})
+			t.AppendRow(table.Row{name, p.paint("FAILED", false), printable(s.Error.Code + ": " + s.Error.Message)})
 		}
 		for _, st := range s.Streams {
 			row := table.Row{name, st.Name, st.Class, "?", st.Untimed, "", ""}

@@ -90,7 +90,7 @@ func ingest(ctx context.Context, u *unpacked, dir string) (*ingestReport, error)
 	}
 	defer into.Close()
 	began := time.Now()
-	from, err := files.Open(ctx, identity(), files.Config{Path: u.logs(), CacheBytes: 1}, set, nil)
+	from, err := files.Open(ctx, identity(), files.Config{Path: u.logs(), CacheBytes: 1}, files.Options{Mappings: set})
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func openFiles(ctx context.Context, s Setup) (hunt.Connector, error) {
 		return nil, err
 	}
 	cfg.Path = s.Path(cfg.Path)
-	return files.Open(ctx, s.ID, cfg, s.Mappings, s.Progress)
+	return files.Open(ctx, s.ID, cfg, files.Options{Mappings: s.Mappings, Progress: s.Progress})
 }
 
 func openLake(ctx context.Context, s Setup) (hunt.Connector, error) {

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -57,8 +58,11 @@ func presentOurs(ctx context.Context, e *hunt.Error) *gqlerror.Error {
 	return out
 }
 
-// recovered turns a panic of a resolver into an error that says nothing about the inside.
-func recovered(context.Context, any) error {
+// recovered turns a panic of a resolver into an error that says nothing about the inside; the fault goes to OnFault.
+func (r *Resolver) recovered(ctx context.Context, fault any) error {
+	if r.OnFault != nil {
+		r.OnFault(ctx, fault, debug.Stack())
+	}
 	return &hunt.Error{Code: hunt.Internal, Message: "internal error"}
 }
 

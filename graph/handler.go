@@ -32,15 +32,15 @@ func newExecutor(r *Resolver, columnar func(context.Context, any, graphql.Resolv
 	e.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
 	e.SetDefaultRulesFn(guard.Rules)
 	e.SetErrorPresenter(present)
-	e.SetRecoverFunc(recovered)
+	e.SetRecoverFunc(r.recovered)
 	e.Use(guard.Default())
 	e.Use(extension.Introspection{})
 	return e
 }
 
 // Handler serves GraphQL over HTTP to bearers of a token.
-func Handler(e *executor.Executor, tokens *access.Tokens) http.Handler {
-	inner := transport.New(e, transport.Options{})
+func Handler(r *Resolver, tokens *access.Tokens) http.Handler {
+	inner := transport.New(NewExecutor(r), transport.Options{OnFault: r.OnFault})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if !strings.EqualFold(scheme, "Bearer") {

@@ -26,7 +26,27 @@ func bad(path, format string, args ...any) error {
 // condition converts a `where` input of a class. Names that the class does not type are refused, never taken as false.
 func condition(class *ocsf.Class, where map[string]any, path string) (hunt.Expr, error) {
 	c := converter{class: class}
-	return c.object(where, "", path)
+	e, err := c.object(where, "", path)
+	if err != nil {
+		return nil, err
+	}
+	return e, bounded(e, path)
+}
+
+// maxRegexes is how many regular expressions a hunt takes. Each may compile to a thousand times its length.
+const maxRegexes = 100
+
+func bounded(e hunt.Expr, path string) error {
+	n := 0
+	hunt.Walk(e, func(p *hunt.Predicate) {
+		if p.Op == hunt.RegexOp {
+			n++
+		}
+	})
+	if n > maxRegexes {
+		return bad(path, "%d regular expressions; a hunt takes %d, use contains for keywords", n, maxRegexes)
+	}
+	return nil
 }
 
 type converter struct{ class *ocsf.Class }

@@ -21,6 +21,8 @@ type Resolver struct {
 	CursorKey []byte
 	// Now is the clock that `last` is resolved with.
 	Now func() time.Time
+	// OnFault is told of defects that became INTERNAL errors, with the stack; nil to drop them.
+	OnFault func(ctx context.Context, fault any, stack []byte)
 }
 
 var _ generated.ResolverRoot = (*Resolver)(nil)

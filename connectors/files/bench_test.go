@@ -22,7 +22,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 	var records int64
 	for b.Loop() {
-		f, err := files.Open(b.Context(), hunt.Identity{Tenant: "t", Connection: "c"}, files.Config{Path: path}, set, nil)
+		f, err := files.Open(b.Context(), hunt.Identity{Tenant: "t", Connection: "c"}, files.Config{Path: path}, files.Options{Mappings: set})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -218,7 +218,7 @@ func quote(s string) string {
 // openFiles opens a connection as the suite's identity and looks at the folder in every Describe.
 func openFiles(t testing.TB, cfg files.Config, set *mapping.Set) *files.Files {
 	t.Helper()
-	f, err := files.Open(t.Context(), hunttest.Identity(), cfg, set, nil)
+	f, err := files.Open(t.Context(), hunttest.Identity(), cfg, files.Options{Mappings: set})
 	if err != nil {
 		t.Fatal(err)
 	}

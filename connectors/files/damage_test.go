@@ -139,7 +139,7 @@ func TestHostileValues(t *testing.T) {
 }
 
 func TestOpenErrors(t *testing.T) {
-	if _, err := files.Open(t.Context(), hunt.Identity{}, files.Config{Path: filepath.Join(t.TempDir(), "none")}, tinySet(t), nil); code(err) != hunt.SourceUnavailable {
+	if _, err := files.Open(t.Context(), hunt.Identity{}, files.Config{Path: filepath.Join(t.TempDir(), "none")}, files.Options{Mappings: tinySet(t)}); code(err) != hunt.SourceUnavailable {
 		t.Errorf("a path that is not there: %v", err)
 	}
 	dir := folder(t, map[string]string{"a": lines(proc(1))})
@@ -179,7 +179,7 @@ func TestEmptyFolderAndOneFile(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var last [2]int64
 	dir := folder(t, map[string]string{"a": manyProcs(3000), "b.gz": gzipped(t, manyProcs(3000)), "c.zip": zipped(t, map[string]string{"m": manyProcs(100)}), "d": "none"})
-	f, err := files.Open(t.Context(), hunt.Identity{}, files.Config{Path: dir}, tinySet(t), func(done, total int64) { last = [2]int64{done, total} })
+	f, err := files.Open(t.Context(), hunt.Identity{}, files.Config{Path: dir}, files.Options{Mappings: tinySet(t), Progress: func(done, total int64) { last = [2]int64{done, total} }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,18 +14,23 @@ import (
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
-// lostStream is the stream of parts that are damaged so that nothing of them is known: they may hold anything.
+// lostStream is the stream of parts of which nothing is known, because they are damaged or still being read: they may hold anything.
 const lostStream = "unreadable"
 
-// Describe looks at the folder for new, grown, replaced and deleted files and describes what there is then. The error is a *hunt.Error,
-// SOURCE_UNAVAILABLE if the path cannot be read.
+// stillRead is why a new file is not searched yet.
+const stillRead = "still being read"
+
+// Describe looks at the folder for new, grown, replaced and deleted files and describes what there is then. It waits five seconds for
+// new files to be read, less if ctx ends earlier; those that take longer are read on in the background, and until they are, a note names
+// them and the stream of unreadable parts says so in every class. The error is a *hunt.Error, SOURCE_UNAVAILABLE if the path cannot be
+// read.
 func (f *Files) Describe(ctx context.Context) (*hunt.Description, error) {
 	ctx, end, ok := f.begin(ctx)
 	if !ok {
 		return nil, f.errClosed()
 	}
 	defer end()
-	if err := f.look(ctx, false); err != nil {
+	if err := f.look(ctx); err != nil {
 		return nil, err
 	}
 	d := *f.state.Load().description
@@ -64,11 +70,15 @@ func (f *Files) describe(st *state) *hunt.Description {
 			untime(streams, p)
 		}
 	}
+	f.addGone(streams, st)
 	for _, s := range streams {
 		d.Streams = append(d.Streams, *s)
 	}
-	if slices.ContainsFunc(st.parts, (*part).unknown) {
+	if st.unsure() {
 		d.Streams = append(d.Streams, lostStreams()...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.reading)) {
+		d.Notes = append(d.Notes, name+": not searched yet: "+stillRead)
 	}
 	slices.SortFunc(d.Streams, func(a, b hunt.Stream) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Class.UID, b.Class.UID))
@@ -115,6 +125,24 @@ func untime(streams map[streamKey]*hunt.Stream, p *part) {
 			s.Time = nil
 		}
 	}
+}
+
+// addGone keeps the streams of what is gone, without a time range: a hunt with an earlier snapshot must be searched to say what it lost.
+func (f *Files) addGone(streams map[streamKey]*hunt.Stream, st *state) {
+	for _, g := range st.gone {
+		for _, key := range g.streams {
+			f.stream(streams, key).Time = nil
+		}
+	}
+	for key := range st.trimmed.streams {
+		f.stream(streams, key).Time = nil
+	}
+}
+
+// unsure says whether there are parts of which nothing is known, or an earlier snapshot had such.
+func (s *state) unsure() bool {
+	return len(s.reading) > 0 || s.trimmed.unknown || slices.ContainsFunc(s.parts, (*part).unknown) ||
+		slices.ContainsFunc(s.gone, func(g gone) bool { return g.unknown })
 }
 
 // lostStreams describes the stream of unreadable parts in every class, so that no hunt passes for complete.
@@ -176,7 +204,7 @@ func (f *Files) at(st *state, snapshot string) (gen int64, known bool) {
 func (f *Files) Translate(r hunt.Request) (*hunt.Translation, error) {
 	t := &hunt.Translation{Request: r}
 	if r.Stream == lostStream {
-		t.Native = "nothing can be read of the damaged parts"
+		t.Native = "nothing is known of parts that are damaged or still being read"
 		hunt.Walk(r.Where, func(p *hunt.Predicate) {
 			t.Predicates = append(t.Predicates, hunt.Disposed{Predicate: p, Disposition: hunt.Exact})
 		})

@@ -17,3 +17,12 @@ func (f *Files) CachedBytes() int64 {
 
 // Aged is a time at which a file is settled.
 func Aged() time.Time { return time.Now().Add(-2 * settled) }
+
+// NoPatience makes every Describe answer without the files that are not read yet.
+func (f *Files) NoPatience() { f.patience = 0 }
+
+// Patience undoes NoPatience.
+func (f *Files) Patience() { f.patience = patience }
+
+// KeepGone bounds what is remembered of what is gone.
+func (f *Files) KeepGone(n int) { f.keptGone = n }

@@ -32,6 +32,9 @@ const debounce = 200 * time.Millisecond
 // settled is how old the last change of a file must be for its last line to count as complete without a second look.
 const settled = 10 * time.Second
 
+// patience is how long Describe waits for new files to be read before it answers without them.
+const patience = 5 * time.Second
+
 // Files is one connection to a folder of logs. It is safe for concurrent use.
 type Files struct {
 	id       hunt.Identity
@@ -40,52 +43,72 @@ type Files struct {
 	path     string // what is read
 	epoch    string // tells the snapshots of this process from those of others
 	debounce time.Duration
+	patience time.Duration
+	keptGone int
 	workers  int
 	cache    *cache
 	bases    map[streamKey]*hunt.Stream
 	state    atomic.Pointer[state]
-	looking  chan struct{} // holds a token while nobody looks at the folder
 	progress *progress
 
 	closing context.Context
 	close   context.CancelFunc
-	mu      sync.Mutex // guards closed against the start of searches
+	mu      sync.Mutex // guards what follows; closed against the start of searches
 	closed  bool
+	current *look // the look at the folder under way, nil if there is none
 	running sync.WaitGroup
 }
 
 var _ hunt.Connector = (*Files)(nil)
 
-// Open indexes everything at cfg.Path: every record that a mapping of the set takes is mapped once. progress, which may be nil, is
-// called with the bytes on disk that have been read and that there are; never from two goroutines at once. The error is a *hunt.Error:
+// Options is what a connection gets from its host.
+type Options struct {
+	// Mappings says how records become events.
+	Mappings *mapping.Set
+	// Progress, which may be nil, is called while the connection opens, with the bytes on disk that have been read and that there are;
+	// never from two goroutines at once.
+	Progress func(doneBytes, totalBytes int64)
+}
+
+// Open indexes everything at cfg.Path: every record that a mapping takes is mapped once. The error is a *hunt.Error:
 // SOURCE_UNAVAILABLE if the path cannot be read, CANCELLED if ctx ended. A part that is damaged or not supported is no error: the
 // description and the searches say so.
-func Open(ctx context.Context, id hunt.Identity, cfg Config, set *mapping.Set, report func(doneBytes, totalBytes int64)) (*Files, error) {
+func Open(ctx context.Context, id hunt.Identity, cfg Config, o Options) (*Files, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = defaultCache
 	}
 	f := &Files{
-		id: id, set: set, path: filepath.Clean(cfg.Path), epoch: newEpoch(), debounce: debounce, workers: runtime.GOMAXPROCS(0),
-		cache: newCache(cfg.CacheBytes), bases: map[streamKey]*hunt.Stream{}, looking: make(chan struct{}, 1), progress: &progress{report: report},
+		id: id, set: o.Mappings, path: filepath.Clean(cfg.Path), epoch: newEpoch(), debounce: debounce, patience: patience, keptGone: keptGone,
+		workers: runtime.GOMAXPROCS(0), cache: newCache(cfg.CacheBytes), bases: map[streamKey]*hunt.Stream{}, progress: &progress{report: o.Progress},
 	}
 	f.root = f.path
 	if info, err := os.Stat(f.path); err == nil && !info.IsDir() {
 		f.root = filepath.Dir(f.path)
 	}
-	for _, m := range set.Mappings() {
+	for _, m := range o.Mappings.Mappings() {
 		for _, s := range m.Streams() {
 			f.bases[streamKey{m, s.Class}] = s
 		}
 	}
 	f.closing, f.close = context.WithCancel(context.Background())
 	f.state.Store(&state{files: map[string]*file{}, history: map[string]int64{}, description: &hunt.Description{}})
-	f.looking <- struct{}{}
-	if err := f.look(ctx, true); err != nil {
-		f.close()
+	if err := f.firstLook(ctx); err != nil {
+		f.Close() //nolint:errcheck // it never fails
 		return nil, err
 	}
 	f.progress = nil
 	return f, nil
+}
+
+// firstLook waits until everything is read.
+func (f *Files) firstLook(ctx context.Context) error {
+	l := f.join()
+	select {
+	case <-l.over:
+		return l.err
+	case <-ctx.Done():
+		return f.cancelled(ctx)
+	}
 }
 
 func newEpoch() string {

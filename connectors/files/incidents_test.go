@@ -44,7 +44,7 @@ func TestIncidents(t *testing.T) {
 
 func account(t *testing.T, dir string, set *mapping.Set) {
 	began := time.Now()
-	f, err := files.Open(t.Context(), hunt.Identity{Tenant: "demo", Connection: "demo"}, files.Config{Path: dir}, set, nil)
+	f, err := files.Open(t.Context(), hunt.Identity{Tenant: "demo", Connection: "demo"}, files.Config{Path: dir}, files.Options{Mappings: set})
 	if err != nil {
 		t.Fatal(err)
 	}

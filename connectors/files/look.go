@@ -10,10 +10,10 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/harrier-xdr/harrier/hunt"
@@ -26,6 +26,7 @@ type file struct {
 	parts  []*part
 	digest []byte // state of the SHA-256 of the first info.Size() bytes, to go on with when the file grows
 	edges  [32]byte
+	barred bool // the walk could not get at it
 }
 
 // edgeSize is how many bytes at both ends of a file tell one that grew from one that was written anew.
@@ -41,20 +42,46 @@ func (f *file) pending() bool {
 	return slices.ContainsFunc(f.parts, func(p *part) bool { return p.pending >= 0 })
 }
 
-// gone remembers rows that an earlier generation had and that cannot be shown any more.
+// gone remembers what an earlier generation had and that cannot be shown any more: rows, or that a part was not known.
 type gone struct {
 	part         string
 	gen, removed int64
 	streams      []streamKey
-	lost         *hunt.TimeRange
+	unknown      bool            // nothing was known of the part: it may have held anything
+	reading      bool            // because it was still being read
+	lost         *hunt.TimeRange // nil if not known
+}
+
+// trimmed is what is left of the oldest gone when there are too many.
+type trimmed struct {
+	removed int64 // generations before this one cannot be shown with certainty
+	streams map[streamKey]bool
+	unknown bool
+}
+
+// with adds what is forgotten.
+func (t trimmed) with(list []gone) trimmed {
+	out := trimmed{removed: t.removed, streams: maps.Clone(t.streams), unknown: t.unknown}
+	if out.streams == nil {
+		out.streams = map[streamKey]bool{}
+	}
+	for _, g := range list {
+		out.removed, out.unknown = max(out.removed, g.removed), out.unknown || g.unknown
+		for _, key := range g.streams {
+			out.streams[key] = true
+		}
+	}
+	return out
 }
 
 // state is what the connection holds at one generation. It does not change.
 type state struct {
 	gen         int64
 	files       map[string]*file
-	parts       []*part // by name
-	gone        []gone
+	parts       []*part          // by name
+	gone        []gone           // by the generation that removed it
+	trimmed     trimmed          // what gone had before
+	reading     map[string]int64 // files that are still being read, with the generation that said so first
 	print       string           // fingerprint of the files
 	history     map[string]int64 // fingerprint -> the last generation that had it
 	looked      time.Time
@@ -67,146 +94,16 @@ const (
 	keptHistory = 1_000
 )
 
-// look brings the state up to date with the folder. It is serialised; a look within the debounce of the last one does nothing.
-func (f *Files) look(ctx context.Context, force bool) error {
-	select {
-	case <-f.looking:
-	case <-ctx.Done():
-		return f.cancelled(ctx)
-	}
-	defer func() { f.looking <- struct{}{} }()
-	old := f.state.Load()
-	if !force && time.Since(old.looked) < f.debounce {
-		return nil
-	}
-	found, err := f.walk(ctx)
-	if err != nil {
-		return err
-	}
-	changes, err := f.changes(ctx, old, found)
-	if err != nil {
-		return err
-	}
-	f.publish(old, changes)
-	return nil
-}
-
 func (f *Files) cancelled(ctx context.Context) *hunt.Error {
 	return f.errorf(hunt.Cancelled, "stopped while reading: %w", context.Cause(ctx))
 }
 
-// walk lists the regular files by their name relative to the root.
-func (f *Files) walk(ctx context.Context) (map[string]fs.FileInfo, error) {
-	out := map[string]fs.FileInfo{}
-	start, err := filepath.EvalSymlinks(f.path)
-	if err != nil {
-		return nil, f.errorf(hunt.SourceUnavailable, "cannot read the path: %w; correct `path` or its permissions", err)
-	}
-	err = filepath.WalkDir(start, func(path string, d fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil && path == start {
-			return err
-		}
-		rel, relErr := filepath.Rel(start, path)
-		if relErr != nil || err == nil && d.IsDir() {
-			return relErr
-		}
-		if path == start {
-			rel = filepath.Base(f.path)
-		}
-		if info := statAt(path, err); info != nil {
-			out[filepath.ToSlash(rel)] = info
-		}
-		return nil
-	})
-	if ctx.Err() != nil {
-		return nil, f.cancelled(ctx)
-	}
-	if err != nil {
-		return nil, f.errorf(hunt.SourceUnavailable, "cannot read the path: %w; correct `path` or its permissions", err)
-	}
-	return out, nil
-}
-
-// statAt returns what is at a path: nil if it is neither a regular file nor a folder that cannot be read, or is there no more.
-func statAt(path string, walkErr error) fs.FileInfo {
-	info, err := os.Stat(path)
-	if err != nil || walkErr == nil && !info.Mode().IsRegular() {
-		return nil
-	}
-	return info
-}
-
-// change is what became of one file; now is nil if it is gone.
-type change struct {
-	was, now *file
-}
-
-// changes indexes what is new, several files at once, and lists what is not as it was.
-func (f *Files) changes(ctx context.Context, old *state, found map[string]fs.FileInfo) ([]change, error) {
-	var out []change
-	var jobs []func(context.Context) (change, error)
-	for name, was := range old.files {
-		if found[name] == nil {
-			out = append(out, change{was: was})
-		}
-	}
-	for name, info := range found {
-		was := old.files[name]
-		if was != nil && was.same(info) && !was.pending() {
-			continue
-		}
-		f.progress.add(0, info.Size())
-		jobs = append(jobs, func(ctx context.Context) (change, error) {
-			now, err := f.update(ctx, name, was, info)
-			return change{was, now}, err
-		})
-	}
-	done, err := parallel(ctx, f.workers, jobs)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, f.cancelled(ctx)
-		}
-		return nil, f.errorf(hunt.SourceFailed, "%w", err)
-	}
-	return append(out, done...), nil
-}
-
-// parallel runs jobs on workers goroutines and returns their results in the order of the jobs.
-func parallel[T any](ctx context.Context, workers int, jobs []func(context.Context) (T, error)) ([]T, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	out, errs := make([]T, len(jobs)), make([]error, len(jobs))
-	next := make(chan int, len(jobs))
-	for i := range jobs {
-		next <- i
-	}
-	close(next)
-	var wg sync.WaitGroup
-	for range min(workers, len(jobs)) {
-		wg.Go(func() {
-			for i := range next {
-				if out[i], errs[i] = jobs[i](ctx); errs[i] != nil {
-					cancel()
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			return nil, err
-		}
-	}
-	return out, cmp.Or(errs...)
-}
-
 // update returns the file as it is now; nil if it is gone again.
-func (f *Files) update(ctx context.Context, name string, was *file, info fs.FileInfo) (*file, error) {
-	now, err := f.updated(ctx, name, was, info)
+func (f *Files) update(ctx context.Context, j job) (*file, error) {
+	if j.err != nil {
+		return &file{name: j.name, info: j.info, parts: []*part{barredPart(j.name, j.err)}, barred: true}, nil
+	}
+	now, err := f.updated(ctx, j.name, j.was, j.info)
 	switch {
 	case err == nil:
 		return now, nil
@@ -215,7 +112,15 @@ func (f *Files) update(ctx context.Context, name string, was *file, info fs.File
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil //nolint:nilnil // a file that went away between listing and reading is no error
 	}
-	return &file{name: name, info: info, parts: []*part{lostPart(name, info.Size(), err)}}, nil
+	return &file{name: j.name, info: j.info, parts: []*part{lostPart(j.name, j.info.Size(), err)}}, nil
+}
+
+// barredPart is what the walk could not get at: a note if nothing is lost by it, else a part of which nothing could be read.
+func barredPart(name string, err error) *part {
+	if note := (notLog{}); errors.As(err, &note) {
+		return &part{name: name, pending: -1, note: note.Error()}
+	}
+	return lostPart(name, 0, err)
 }
 
 func (f *Files) updated(ctx context.Context, name string, was *file, info fs.FileInfo) (*file, error) {
@@ -229,9 +134,9 @@ func (f *Files) updated(ctx context.Context, name string, was *file, info fs.Fil
 		if err := f.grow(ctx, now, was); err != nil {
 			return nil, err
 		}
-		return now, f.fingerprint(now, was.info.Size())
+		return now, f.fingerprint(ctx, now, was.info.Size())
 	}
-	if err := f.fingerprint(now, 0); err != nil {
+	if err := f.fingerprint(ctx, now, 0); err != nil {
 		return nil, err
 	}
 	if was != nil && was.hex() == now.hex() && was.info.Size() == info.Size() {
@@ -280,14 +185,14 @@ func (f *Files) edges(name string, size int64) ([32]byte, error) {
 }
 
 // fingerprint goes on with the digest of a file from the byte at from.
-func (f *Files) fingerprint(now *file, from int64) error {
+func (f *Files) fingerprint(ctx context.Context, now *file, from int64) error {
 	in, err := os.Open(filepath.Join(f.root, filepath.FromSlash(now.name)))
 	if err != nil {
 		return err
 	}
 	defer in.Close() //nolint:errcheck // it was only read
 	h := restored(now.digest)
-	if _, err := io.Copy(h, io.NewSectionReader(in, from, now.info.Size()-from)); err != nil {
+	if _, err := io.Copy(h, &watched{ctx: ctx, in: io.NewSectionReader(in, from, now.info.Size()-from)}); err != nil {
 		return err
 	}
 	if now.digest, err = h.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
@@ -316,19 +221,22 @@ func (f *file) hex() string {
 	return hex.EncodeToString(restored(f.digest).Sum(nil))
 }
 
-// publish makes the state after the changes the current one.
-func (f *Files) publish(old *state, changes []change) {
-	now := &state{gen: old.gen, files: map[string]*file{}, gone: old.gone, print: old.print, history: old.history, looked: time.Now(),
-		parts: old.parts, description: old.description}
-	for name, was := range old.files {
-		now.files[name] = was
-	}
-	news := f.apply(now, changes)
-	if len(changes) == 0 && !old.looked.IsZero() {
-		f.state.Store(now)
+// publish makes the state after the changes the current one. left are the files that are still being read, began is when the look
+// began.
+func (f *Files) publish(changes []change, left map[string]bool, began time.Time) {
+	old := f.state.Load()
+	now := *old
+	now.looked = began
+	if len(changes) == 0 && len(left)+len(old.reading) == 0 && !old.looked.IsZero() {
+		f.state.Store(&now)
 		return
 	}
-	if news {
+	now.files = maps.Clone(old.files)
+	rows, unread := f.apply(&now, changes), now.await(left)
+	if extra := len(now.gone) - f.keptGone; extra > 0 {
+		now.trimmed, now.gone = now.trimmed.with(now.gone[:extra]), now.gone[extra:]
+	}
+	if rows || unread {
 		now.gen++
 	}
 	now.parts = nil
@@ -337,8 +245,27 @@ func (f *Files) publish(old *state, changes []change) {
 	}
 	slices.SortFunc(now.parts, func(a, b *part) int { return cmp.Compare(a.name, b.name) })
 	now.fingerprint()
-	now.description = f.describe(now)
-	f.state.Store(now)
+	now.description = f.describe(&now)
+	f.state.Store(&now)
+}
+
+// await notes which files are still being read, and that earlier generations did not have those that have been read now. It says
+// whether that changed.
+func (s *state) await(left map[string]bool) bool {
+	was, next := s.reading, s.gen+1
+	s.reading = map[string]int64{}
+	for name := range left {
+		s.reading[name] = next
+		if gen, known := was[name]; known {
+			s.reading[name] = gen
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if !left[name] {
+			s.gone = append(slices.Clip(s.gone), gone{part: name, gen: was[name], removed: next, unknown: true, reading: true})
+		}
+	}
+	return !maps.Equal(was, s.reading)
 }
 
 // apply puts the changes into the state and says whether rows came or went.
@@ -363,12 +290,9 @@ func (f *Files) apply(now *state, changes []change) bool {
 		for _, s := range c.was.segments() {
 			if !kept[s] {
 				f.cache.drop(s)
-				now.gone, news = append(slices.Clip(now.gone), goneOf(s, next)), true
+				now.gone, news = append(slices.Clip(now.gone), f.goneOf(s, next)), true
 			}
 		}
-	}
-	if extra := len(now.gone) - keptGone; extra > 0 {
-		now.gone = now.gone[extra:]
 	}
 	return news
 }
@@ -381,11 +305,15 @@ func (f *file) segments() []*segment {
 	return out
 }
 
-func goneOf(s *segment, removed int64) gone {
-	g := gone{part: s.part, gen: s.gen, removed: removed}
+// goneOf remembers a segment. One with records that were not searched may have held any class of its mappings, at any time.
+func (f *Files) goneOf(s *segment, removed int64) gone {
+	g := gone{part: s.part, gen: s.gen, removed: removed, unknown: s.damage != nil && len(s.streams) == 0}
+	doubtful := s.damage != nil || s.counts.Rejected > 0
 	for k, st := range s.streams {
 		g.streams = append(g.streams, k)
-		if st.timed() {
+		if doubtful {
+			g.streams = append(g.streams, f.classesOf(k.mapping)...)
+		} else if st.timed() {
 			g.lost = widen(g.lost, st.min, st.max)
 		}
 	}
@@ -406,6 +334,9 @@ func (s *state) fingerprint() {
 	for _, p := range s.parts {
 		io.WriteString(h, p.name+"\x00")                                   //nolint:errcheck // a hash never fails
 		io.WriteString(h, s.files[fileName(p)].hex()+"\x00"+p.note+"\x00") //nolint:errcheck // a hash never fails
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.reading)) {
+		io.WriteString(h, "reading\x00"+name+"\x00") //nolint:errcheck // a hash never fails
 	}
 	s.print = hex.EncodeToString(h.Sum(nil)[:8])
 	history := map[string]int64{}

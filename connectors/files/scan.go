@@ -154,7 +154,7 @@ func (m *mapper) broken(err error) error {
 
 // damage makes the error of a part that cannot be read to its end.
 func damage(part string, after int64, cause error) *hunt.Error {
-	e := hunt.Errorf(hunt.SourceDamaged, "cannot be read beyond the record at byte %d (uncompressed): %w; the records before it were read, repair or replace the file to have the others", after, cause)
+	e := hunt.Errorf(hunt.SourceDamaged, "cannot be read beyond the record at byte %d (uncompressed): %w; the records before it were read, repair or replace the file to have the others", after, unlocated(cause))
 	e.Op, e.Source = "files: read", part
 	return e
 }

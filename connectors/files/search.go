@@ -43,6 +43,7 @@ type search struct {
 	first                bool // the first pass, which counts the rows
 	mu                   sync.Mutex
 	lost                 map[string]*hunt.Error // parts that could not be read again
+	told                 map[string]bool        // those that the consumer knows of
 }
 
 // Search implements hunt.Connector. It evaluates the condition itself; batches have the columns of the request, are ordered by
@@ -56,7 +57,7 @@ func (f *Files) Search(ctx context.Context, t *hunt.Translation) iter.Seq2[hunt.
 		}
 		defer end()
 		if t.Request.Stream == lostStream {
-			f.searchLost(yield)
+			f.searchLost(t.Request, yield)
 			return
 		}
 		key, base := f.key(t.Request)
@@ -68,20 +69,42 @@ func (f *Files) Search(ctx context.Context, t *hunt.Translation) iter.Seq2[hunt.
 	}
 }
 
-// searchLost says which parts are damaged so that nothing of them is known.
-func (f *Files) searchLost(yield func(hunt.Frame, error) bool) {
-	for _, p := range f.state.Load().parts {
-		if p.unknown() && !yield(hunt.PartFailed{Part: p.name, Err: p.damage()}, nil) {
+// searchLost says which parts nothing is known of.
+func (f *Files) searchLost(r hunt.Request, yield func(hunt.Frame, error) bool) {
+	st := f.state.Load()
+	gen, _ := f.at(st, r.Snapshot)
+	var frames []hunt.Frame
+	for _, p := range st.parts {
+		if p.unknown() && p.segments[0].gen <= gen {
+			frames = append(frames, hunt.PartFailed{Part: p.name, Err: p.damage()})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.reading)) {
+		if st.reading[name] <= gen {
+			frames = append(frames, hunt.PartFailed{Part: name, Err: retryLater(name, hunt.SourceTimeout, stillRead+"; hunt again later")})
+		}
+	}
+	frames = append(frames, f.goneSince(st, r, func(g gone) bool { return g.unknown })...)
+	if gen < st.trimmed.removed && st.trimmed.unknown {
+		frames = append(frames, f.oldSnapshot(r.Snapshot, muchChanged))
+	}
+	for _, frame := range frames {
+		if !yield(frame, nil) {
 			return
 		}
 	}
 	yield(hunt.End{}, nil)
 }
 
+// retryLater is why a part is not searched now.
+func retryLater(part string, code hunt.Code, why string) *hunt.Error {
+	return &hunt.Error{Op: "files: read", Source: part, Code: code, Message: why, Retryable: true}
+}
+
 func (f *Files) newSearch(key streamKey, r hunt.Request, yield func(hunt.Frame, error) bool) *search {
 	st := f.state.Load()
 	s := &search{f: f, st: st, key: key, req: r, program: vector.Compile(r.Where), schema: hunt.Schema(r.Class, r.Columns), after: r.After,
-		yield: yield, lost: map[string]*hunt.Error{}, first: true}
+		yield: yield, lost: map[string]*hunt.Error{}, told: map[string]bool{}, first: true}
 	s.gen, _ = f.at(st, r.Snapshot)
 	asked := pathsOf(r.Class, r.Where)
 	s.remap = slices.Contains(asked, ocsf.ColUnmapped)
@@ -135,7 +158,7 @@ func (s *search) run(ctx context.Context) {
 		for _, r := range refs {
 			dups += r.dups
 		}
-		if !s.emit(ctx, refs) {
+		if !s.tell() || !s.emit(ctx, refs) {
 			return
 		}
 		returned += len(refs)
@@ -145,12 +168,21 @@ func (s *search) run(ctx context.Context) {
 			s.after = &hunt.Key{Time: last.time, Tenant: s.f.id.Tenant, Connection: s.f.id.Connection, UID: last.uid}
 		}
 	}
+	s.yield(hunt.End{RowsScanned: s.scanned.Load(), Duplicates: dups, Untimed: s.untimed()}, nil)
+}
+
+// tell yields the parts that were lost in the last pass, before the rows that it found: a consumer that has enough rows listens no more.
+func (s *search) tell() bool {
 	for _, name := range slices.Sorted(maps.Keys(s.lost)) {
+		if s.told[name] {
+			continue
+		}
+		s.told[name] = true
 		if !s.yield(hunt.PartFailed{Part: name, Err: s.lost[name]}, nil) {
-			return
+			return false
 		}
 	}
-	s.yield(hunt.End{RowsScanned: s.scanned.Load(), Duplicates: dups, Untimed: s.untimed()}, nil)
+	return true
 }
 
 // most is how many rows the next pass has to find.
@@ -185,25 +217,44 @@ func (s *search) gaps() []hunt.Frame {
 			out = append(out, hunt.Rejected{Part: p.name, Count: bad, Offset: firstBad.offset, Reason: firstBad.reason})
 		}
 	}
-	return append(out, s.goneSince()...)
-}
-
-// goneSince says which rows of the snapshot cannot be shown any more.
-func (s *search) goneSince() []hunt.Frame {
-	var out []hunt.Frame
-	if _, known := s.f.at(s.st, s.req.Snapshot); !known {
-		out = append(out, hunt.PartFailed{Part: "snapshot " + s.req.Snapshot, Err: s.f.errorf(hunt.SourceFailed,
-			"the files have changed since an earlier process described them; the newest state is shown, start the hunt again")})
-	}
-	for _, g := range s.st.gone {
-		if g.gen > s.gen || g.removed <= s.gen || !slices.Contains(g.streams, s.key) || g.lost != nil && !g.lost.Overlaps(s.req.Range) {
-			continue
-		}
-		err := hunt.Errorf(hunt.SourceFailed, "was replaced or deleted after the hunt began; start the hunt again")
-		err.Op, err.Source = "files: read", g.part
-		out = append(out, hunt.PartFailed{Part: g.part, Lost: g.lost, Err: err})
+	out = append(out, s.f.goneSince(s.st, s.req, func(g gone) bool { return slices.Contains(g.streams, s.key) })...)
+	if s.gen < s.st.trimmed.removed && s.st.trimmed.streams[s.key] {
+		out = append(out, s.f.oldSnapshot(s.req.Snapshot, muchChanged))
 	}
 	return out
+}
+
+// goneSince says what of the snapshot cannot be shown any more. held says whether that may have held rows of the stream.
+func (f *Files) goneSince(st *state, r hunt.Request, held func(gone) bool) []hunt.Frame {
+	var out []hunt.Frame
+	gen, known := f.at(st, r.Snapshot)
+	if !known {
+		out = append(out, f.oldSnapshot(r.Snapshot, "the files have changed since an earlier process described them; the newest state is shown, start the hunt again"))
+	}
+	for _, g := range st.gone {
+		if g.gen > gen || g.removed <= gen || !held(g) || g.lost != nil && !g.lost.Overlaps(r.Range) {
+			continue
+		}
+		out = append(out, hunt.PartFailed{Part: g.part, Lost: g.lost, Err: retryLater(g.part, hunt.SourceFailed,
+			g.why())})
+	}
+	return out
+}
+
+// muchChanged is said of a snapshot that saw what is not remembered in detail.
+const muchChanged = "too much has changed since the hunt began to say what is lost; start the hunt again"
+
+// why says why what is gone cannot be shown.
+func (g gone) why() string {
+	if g.reading {
+		return "was still being read when the hunt began; start the hunt again"
+	}
+	return "was replaced or deleted after the hunt began; start the hunt again"
+}
+
+// oldSnapshot says that a snapshot cannot be shown as it was.
+func (f *Files) oldSnapshot(snapshot, why string) hunt.Frame {
+	return hunt.PartFailed{Part: "snapshot " + snapshot, Err: f.errorf(hunt.SourceFailed, "%s", why)}
 }
 
 func (s *search) untimed() int64 {

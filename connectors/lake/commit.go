@@ -7,25 +7,52 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/harrier-xdr/harrier/hunt"
 )
 
-// commit is one document of the commit log: one input, all of it. Files that no commit names do not exist for readers.
+// commit is one document of the commit log: one or several inputs, all of each. Files that no commit names do not exist for readers.
 type commit struct {
 	Number  int          `json:"commit"` // 1, 2, 3 ... without gaps
 	Written string       `json:"written"`
-	Inputs  []Input      `json:"inputs"`
+	Inputs  []inputDoc   `json:"inputs"`
 	Counts  countsDoc    `json:"counts"`
 	Streams []streamDoc  `json:"streams"`
 	Files   []parquetDoc `json:"files"`
 }
 
-// countsDoc says what became of the records of an input.
+// inputDoc is one input with what became of its records.
+type inputDoc struct {
+	Input
+	Records  int64 `json:"records"`
+	Rejected int64 `json:"rejected"` // records that could not be decoded
+}
+
+// rejectedReason is what a search says of the records that could not be decoded.
+const rejectedReason = "could not be decoded when it was ingested"
+
+// rejected lists the inputs with records that could not be decoded. They may have been of any stream of the commit.
+func (c *commit) rejected() []hunt.Rejected {
+	var out []hunt.Rejected
+	for _, in := range c.Inputs {
+		if in.Rejected > 0 {
+			out = append(out, hunt.Rejected{Part: in.Name, Count: in.Rejected, Reason: rejectedReason})
+		}
+	}
+	return out
+}
+
+// has says whether a stream has rows of the commit's inputs.
+func (c *commit) has(stream, class string) bool {
+	return slices.ContainsFunc(c.Streams, func(d streamDoc) bool { return d.Name == stream && d.Class == class })
+}
+
+// countsDoc says what became of the records of all inputs of a commit.
 type countsDoc struct {
-	Records    int64 `json:"records"`    // records in the input
+	Records    int64 `json:"records"`    // records in the inputs
 	Rows       int64 `json:"rows"`       // rows in the files
 	Duplicates int64 `json:"duplicates"` // rows left out, because their event was there already
 	Rejected   int64 `json:"rejected"`   // records that could not be decoded

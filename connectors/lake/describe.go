@@ -30,7 +30,7 @@ func (l *Lake) describe(commits []commit) *hunt.Description {
 	defer l.mu.Unlock()
 	snapshot := strconv.Itoa(len(commits))
 	if l.described == nil || l.described.Snapshot != snapshot {
-		d := describer{streams: map[streamKey]*hunt.Stream{}, partial: map[streamKey]map[string]bool{}}
+		d := describer{streams: map[streamKey]*hunt.Stream{}, partial: map[streamKey]map[string]bool{}, doubtful: map[streamKey]bool{}}
 		for i := range commits {
 			d.add(&commits[i])
 		}
@@ -60,6 +60,7 @@ func (k streamKey) compare(o streamKey) int {
 type describer struct {
 	streams  map[streamKey]*hunt.Stream
 	partial  map[streamKey]map[string]bool // attributes that only some commits provide
+	doubtful map[streamKey]bool            // streams that may lack records that could not be decoded
 	rejected int64
 	unknown  []string
 }
@@ -68,6 +69,9 @@ func (d *describer) add(c *commit) {
 	d.rejected += c.Counts.Rejected
 	for _, s := range c.Streams {
 		d.addStream(s)
+		if len(c.rejected()) > 0 {
+			d.doubtful[streamKey{s.Class, s.Name}] = true
+		}
 	}
 	for _, f := range c.Files {
 		if s := d.streams[streamKey{f.Class, f.Stream}]; s != nil {
@@ -160,12 +164,14 @@ func addFile(s *hunt.Stream, f parquetDoc) {
 	s.Time.Start, s.Time.End = min(s.Time.Start, r.Start), max(s.Time.End, r.End)
 }
 
+// list returns the streams. One whose events have no time has no range, and neither has one that may lack records: those may be of any
+// time, so that the hunt must ask the stream to hear of them.
 func (d *describer) list() []hunt.Stream {
 	out := []hunt.Stream{}
 	for _, key := range slices.SortedFunc(maps.Keys(d.streams), streamKey.compare) {
 		s := d.streams[key]
-		if s.Time == nil && s.Rows > 0 {
-			s.Time = &hunt.TimeRange{} // nothing in it has a time
+		if d.doubtful[key] {
+			s.Time = nil
 		}
 		out = append(out, *s)
 	}

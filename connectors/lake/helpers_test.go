@@ -41,6 +41,8 @@ type answer struct {
 	end   *hunt.End
 	parts []hunt.PartFailed
 	err   error
+
+	rejected []hunt.Rejected
 }
 
 func search(t *testing.T, l *lake.Lake, r hunt.Request) answer {
@@ -64,6 +66,8 @@ func search(t *testing.T, l *lake.Lake, r hunt.Request) answer {
 			}
 		case hunt.PartFailed:
 			a.parts = append(a.parts, f)
+		case hunt.Rejected:
+			a.rejected = append(a.rejected, f)
 		case hunt.End:
 			a.end = &f
 		}

@@ -133,6 +133,9 @@ func (s *search) plan(commits []commit) error {
 	r := s.t.Request
 	s.windows = windows{bounds: s.bounds(), order: r.Order, target: s.firstTarget()}
 	for i := range commits {
+		if err := s.rejected(&commits[i]); err != nil {
+			return err
+		}
 		for _, d := range commits[i].Streams {
 			if d.Name == r.Stream && d.Class == r.Class.Name {
 				s.end.Duplicates += d.Duplicates
@@ -145,6 +148,19 @@ func (s *search) plan(commits []commit) error {
 		}
 	}
 	s.total = int64(len(s.windows.files))
+	return nil
+}
+
+// rejected says which records of a commit could not be decoded when it was ingested, so that the stream may lack them.
+func (s *search) rejected(c *commit) error {
+	if !c.has(s.t.Request.Stream, s.t.Request.Class.Name) {
+		return nil
+	}
+	for _, r := range c.rejected() {
+		if err := s.send(r); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -35,7 +35,7 @@ type Input struct {
 	Digest string `json:"digest"` // hash of the content; an input is ingested once for each digest
 }
 
-// Counts is what the caller knows about an input when it ends. The writer counts rows, duplicates and rows without a time itself.
+// Counts is what the caller knows about one input when it ends. The writer counts rows, duplicates and rows without a time itself.
 type Counts struct {
 	Records  int64 // records in the input, decoded or not
 	Rejected int64 // records that could not be decoded, so that they are not in the lake
@@ -385,11 +385,15 @@ func (w *Writer) writeFile(rec arrow.RecordBatch, doc parquetDoc) error {
 	return nil
 }
 
-// Commit makes the input visible, all of it at once. It returns ErrIngested, and leaves nothing behind, if another writer has committed
-// the same input since Begin; and a *hunt.Error if the lake cannot be written.
-func (w *Writer) Commit(counts Counts) error {
+// Commit makes the inputs visible, all of them at once. It takes the counts of each input in the order of Begin: searches say which
+// inputs have records that could not be decoded. It returns ErrIngested, and leaves nothing behind, if another writer has committed one
+// of the inputs since Begin; and a *hunt.Error if the lake cannot be written.
+func (w *Writer) Commit(counts ...Counts) error {
 	if w.done {
 		return w.lake.failed(hunt.Internal, errors.New("the writer has ended"))
+	}
+	if len(counts) != len(w.inputs) {
+		return w.lake.failed(hunt.Internal, fmt.Errorf("counts of %d inputs were given, and there are %d", len(counts), len(w.inputs)))
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(w.buffers), streamKey.compare) {
 		if err := w.flush(w.buffers[key]); err != nil {
@@ -415,7 +419,7 @@ func (w *Writer) Commit(counts Counts) error {
 	}
 }
 
-func (w *Writer) tryCommit(counts Counts, synced map[string]bool) error {
+func (w *Writer) tryCommit(counts []Counts, synced map[string]bool) error {
 	commits, err := w.lake.log.list()
 	if err != nil {
 		return err
@@ -483,9 +487,13 @@ func (w *Writer) rewrite(doc parquetDoc, others []parquetDoc) error {
 	return os.Remove(path)
 }
 
-func (w *Writer) document(number int, counts Counts) *commit {
-	c := &commit{Number: number, Written: time.Now().UTC().Format(time.RFC3339), Inputs: w.inputs, Files: w.files,
-		Streams: []streamDoc{}, Counts: countsDoc{Records: counts.Records, Rejected: counts.Rejected}}
+func (w *Writer) document(number int, counts []Counts) *commit {
+	c := &commit{Number: number, Written: time.Now().UTC().Format(time.RFC3339), Files: w.files, Streams: []streamDoc{}}
+	for i, n := range counts {
+		c.Inputs = append(c.Inputs, inputDoc{w.inputs[i], n.Records, n.Rejected})
+		c.Counts.Records += n.Records
+		c.Counts.Rejected += n.Rejected
+	}
 	if c.Files == nil {
 		c.Files = []parquetDoc{}
 	}

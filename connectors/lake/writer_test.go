@@ -230,3 +230,68 @@ func without(rec arrow.RecordBatch, names ...string) arrow.RecordBatch {
 	}
 	return array.NewRecordBatch(rec.Schema(), cols, rec.NumRows())
 }
+
+// TestRejectedRecords: what could not be decoded at the ingest is told by every search that it may matter to, up to its snapshot.
+func TestRejectedRecords(t *testing.T) {
+	l, data := open(t, t.TempDir()), random(30, 40)
+	ingest(t, l, "sound", data)
+	before, err := l.Describe(t.Context())
+	if err != nil || before.Streams[0].Time == nil {
+		t.Fatalf("description %+v, error %v", before, err)
+	}
+	w, err := l.Begin(t.Context(), lake.Input{Name: "a.jsonl", Digest: "a"}, lake.Input{Name: "b.jsonl", Digest: "b"}, lake.Input{Name: "c.jsonl", Digest: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := random(31, 40)
+	if err := w.Append(more.Stream, more.Record); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(lake.Counts{Records: 40}); err == nil {
+		t.Fatal("counts of one of three inputs are taken")
+	}
+	if err := w.Commit(lake.Counts{Records: 45, Rejected: 5}, lake.Counts{Records: 3}, lake.Counts{Records: 2, Rejected: 2}); err != nil {
+		t.Fatal(err)
+	}
+	r := everything(data.Stream)
+	got := complete(t, l, r).rejected
+	if len(got) != 2 || got[0].Part != "a.jsonl" || got[0].Count != 5 || got[0].Reason == "" || got[1].Part != "c.jsonl" || got[1].Count != 2 {
+		t.Errorf("rejected is %+v", got)
+	}
+	if now, err := l.Describe(t.Context()); err != nil || now.Streams[0].Time != nil {
+		t.Errorf("a hunt of another time would not hear of the rejects: %+v, %v", now, err)
+	}
+	r.Snapshot = before.Snapshot
+	if got := complete(t, l, r).rejected; len(got) != 0 {
+		t.Errorf("an earlier snapshot has rejected %+v", got)
+	}
+	r.Snapshot, r.Stream = "", "other"
+	if got := complete(t, l, r).rejected; len(got) != 0 {
+		t.Errorf("a stream of other commits has rejected %+v", got)
+	}
+}
+
+// TestUntimedOnly: a stream without any time is asked, and says how many events have none.
+func TestUntimedOnly(t *testing.T) {
+	l, data := open(t, t.TempDir()), random(32, 60)
+	var rows []int
+	times := data.Record.Column(1)
+	for i := range times.Len() {
+		if times.IsNull(i) {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) == 0 {
+		t.Fatal("no row is without a time, so nothing is tested")
+	}
+	data.Record = vector.Take(data.Record, rows)
+	ingest(t, l, "a", data)
+	d, err := l.Describe(t.Context())
+	n := int64(len(rows))
+	if err != nil || d.Streams[0].Time != nil || d.Streams[0].Rows != n || d.Streams[0].Untimed != n {
+		t.Errorf("stream %+v, error %v; want %d rows, all untimed, and no range", d.Streams[0], err, n)
+	}
+	if got := complete(t, l, everything(data.Stream)); got.rec.NumRows() != 0 || got.end.Untimed != n {
+		t.Errorf("%d rows, end %+v", got.rec.NumRows(), got.end)
+	}
+}

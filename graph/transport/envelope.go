@@ -87,9 +87,9 @@ func (e *envelope) entry() error {
 	case "operationName":
 		return e.value(&e.hasOperation, &e.operation, "operationName must be a string or null")
 	case "variables":
-		return e.value(&e.hasVars, &e.variables, "variables must be an object or null")
+		return e.object(&e.hasVars, &e.variables, "variables must be an object or null")
 	case "extensions":
-		return e.value(&e.hasExtends, &e.extensions, "extensions must be an object or null")
+		return e.object(&e.hasExtends, &e.extensions, "extensions must be an object or null")
 	}
 	return errors.New("the body has an unknown entry; only query, operationName, variables and extensions are read")
 }
@@ -107,6 +107,20 @@ func (e *envelope) value(seen *bool, into any, wrong string) error {
 		return malformed(e.dec)
 	}
 	return nil
+}
+
+// object reads an entry that is an object, without repeated keys.
+func (e *envelope) object(seen *bool, into *map[string]any, wrong string) error {
+	var raw json.RawMessage
+	if err := e.value(seen, &raw, wrong); err != nil {
+		return err
+	}
+	out, err := DecodeObject(raw)
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return errors.New(wrong)
+	}
+	*into = out
+	return err
 }
 
 func (e *envelope) finish() (*graphql.RawParams, error) {

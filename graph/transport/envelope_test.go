@@ -95,3 +95,20 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+func TestRepeatedKeysAreRefused(t *testing.T) {
+	for raw, ok := range map[string]bool{
+		`{"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]}`: true,
+		`null`:                           true,
+		`{}`:                             true,
+		`{"a":1,"a":2}`:                  false,
+		`{"x":[1,{"a":{},"b":1,"a":3}]}`: false,
+		`{"a":1} {}`:                     false,
+		`{"a":1`:                         false,
+		`[1]`:                            false,
+	} {
+		if _, err := transport.DecodeObject([]byte(raw)); (err == nil) != ok {
+			t.Errorf("%s gives %v", raw, err)
+		}
+	}
+}
