@@ -79,7 +79,7 @@ type huntFlags struct {
 	localFlags
 	Class  string   `arg:"" help:"Root field of the class, such as processActivities." placeholder:"CLASS"`
 	Where  string   `short:"w" help:"Condition as JSON, as the argument where of the API." default:"{}" placeholder:"JSON"`
-	Last   string   `help:"The time from this long ago until now, such as P7D." placeholder:"DURATION" xor:"time"`
+	Last   string   `help:"The time from this long ago until now, such as P7D." placeholder:"DURATION"`
 	Start  string   `help:"First instant, RFC 3339." placeholder:"INSTANT"`
 	End    string   `help:"End of the range, RFC 3339." placeholder:"INSTANT"`
 	Tenant []string `help:"Tenants to search." placeholder:"NAME"`

@@ -60,7 +60,7 @@ func (i ingestCmd) Run(p *program) error {
 
 // named finds the one connection that --into means. A name that connections of several tenants have must be given with the tenant:
 // events never go to a tenant that nobody named.
-func (i ingestCmd) named(cfg *Config) ([]*ConnectionConfig, error) {
+func (i ingestCmd) named(cfg *Config) (*ConnectionConfig, error) {
 	var found []*ConnectionConfig
 	var names []string
 	for k := range cfg.Connections {
@@ -70,30 +70,30 @@ func (i ingestCmd) named(cfg *Config) ([]*ConnectionConfig, error) {
 			names = append(names, full)
 		}
 	}
-	if len(found) > 1 {
-		return nil, configError(cfg.file, "--into %s is ambiguous: say %s", i.Into, strings.Join(names, " or "))
+	switch len(found) {
+	case 0:
+		return nil, configError(cfg.file, "no connection %q", i.Into)
+	case 1:
+		return found[0], nil
 	}
-	return found, nil
+	return nil, configError(cfg.file, "--into %s is ambiguous: say %s", i.Into, strings.Join(names, " or "))
 }
 
 // target finds the lake connection that --into names.
 func (i ingestCmd) target(cfg *Config) (hunt.Identity, lake.Config, error) {
-	found, err := i.named(cfg)
+	n, err := i.named(cfg)
 	if err != nil {
 		return hunt.Identity{}, lake.Config{}, err
 	}
-	for _, n := range found {
-		if n.Connector != "lake" {
-			return hunt.Identity{}, lake.Config{}, configError(cfg.file, "line %d: %s is a %s connection; only a lake can be written to", n.line, i.Into, n.Connector)
-		}
-		var c lake.Config
-		if err := cfg.decoder(n)(&c); err != nil {
-			return hunt.Identity{}, lake.Config{}, err
-		}
-		c.Path = cfg.path(c.Path)
-		return hunt.Identity{Tenant: n.Tenant, Connection: n.Name}, c, nil
+	if n.Connector != "lake" {
+		return hunt.Identity{}, lake.Config{}, configError(cfg.file, "line %d: %s is a %s connection; only a lake can be written to", n.line, i.Into, n.Connector)
 	}
-	return hunt.Identity{}, lake.Config{}, configError(cfg.file, "no connection %q", i.Into)
+	var c lake.Config
+	if err := cfg.decoder(n)(&c); err != nil {
+		return hunt.Identity{}, lake.Config{}, err
+	}
+	c.Path = cfg.path(c.Path)
+	return hunt.Identity{Tenant: n.Tenant, Connection: n.Name}, c, nil
 }
 
 // ingested is what became of one part of a folder.

@@ -130,7 +130,15 @@ func cursorKey(state string) ([]byte, error) {
 	}
 	key = make([]byte, size)
 	_, _ = rand.Read(key) // crypto/rand never fails
-	return key, os.WriteFile(file, key, 0o600)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return cursorKey(state) // another start was faster: its key is the key
+	}
+	if err != nil {
+		return nil, configError(file, "cannot be made: %v", unwrapPath(err))
+	}
+	_, err = f.Write(key)
+	return key, errors.Join(err, f.Close())
 }
 
 // close closes the connections and logs what goes wrong: nobody waits for it any more.

@@ -33,7 +33,7 @@ func newServer(g *gateway, log zerolog.Logger) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("/graphql", compress(graph.Handler(g.resolver, g.tokens)))
+	mux.Handle("/graphql", compress(graph.Handler(graph.NewExecutor(g.resolver), g.tokens, logFault)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readiness)
 	s.http = &http.Server{Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}

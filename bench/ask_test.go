@@ -51,7 +51,7 @@ func serve(api *executor.Executor, who *access.Principal) (*overHTTP, error) {
 	if err := tokens.Add(access.HashToken(token), who); err != nil {
 		return nil, err
 	}
-	return &overHTTP{httptest.NewServer(graph.Handler(api, tokens)), token}, nil
+	return &overHTTP{httptest.NewServer(graph.Handler(api, tokens, nil)), token}, nil
 }
 
 func (o *overHTTP) ask(ctx context.Context, query string, variables map[string]any) ([]byte, error) {

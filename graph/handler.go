@@ -38,9 +38,12 @@ func newExecutor(r *Resolver, columnar func(context.Context, any, graphql.Resolv
 	return e
 }
 
-// Handler serves GraphQL over HTTP to bearers of a token.
-func Handler(r *Resolver, tokens *access.Tokens) http.Handler {
-	inner := transport.New(NewExecutor(r), transport.Options{OnFault: r.OnFault})
+// OnFault is told of defects that became INTERNAL errors, with the stack.
+type OnFault func(ctx context.Context, fault any, stack []byte)
+
+// Handler serves GraphQL over HTTP to bearers of a token. A nil onFault logs through slog.
+func Handler(e *executor.Executor, tokens *access.Tokens, onFault OnFault) http.Handler {
+	inner := transport.New(e, transport.Options{OnFault: onFault})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if !strings.EqualFold(scheme, "Bearer") {

@@ -336,3 +336,17 @@ func TestUnknownConnections(t *testing.T) {
 		t.Errorf("beta has no connection b, so nothing of it was searched: %v", lines)
 	}
 }
+
+// TestRegexesAreBounded: each may compile to a thousand times its length.
+func TestRegexesAreBounded(t *testing.T) {
+	w := threeConnections(t, 1)
+	list := func(n int) vars {
+		var or []any
+		for range n {
+			or = append(or, vars{"process": vars{"name": vars{"regex": "[ak]{1000}"}}})
+		}
+		return vars{"timeRange": wideVar(), "tenants": []string{"acme"}, "where": vars{"or": or}}
+	}
+	w.must(pageQuery, list(100))
+	w.ask(pageQuery, list(101)).refused(t, "101 regexes", "BAD_USER_INPUT", "where")
+}

@@ -22,7 +22,7 @@ type Resolver struct {
 	// Now is the clock that `last` is resolved with.
 	Now func() time.Time
 	// OnFault is told of defects that became INTERNAL errors, with the stack; nil to drop them.
-	OnFault func(ctx context.Context, fault any, stack []byte)
+	OnFault OnFault
 }
 
 var _ generated.ResolverRoot = (*Resolver)(nil)

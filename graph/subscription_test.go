@@ -32,7 +32,7 @@ func serve(t *testing.T, w *world) *httptest.Server {
 			t.Fatal(err)
 		}
 	}
-	s := httptest.NewServer(graph.Handler(w.resolver, tokens))
+	s := httptest.NewServer(graph.Handler(w.exec, tokens, nil))
 	t.Cleanup(func() {
 		s.Close()
 		s.Client().CloseIdleConnections()
