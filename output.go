@@ -111,6 +111,7 @@ func (p *program) table() table.Writer {
 	t := table.NewWriter()
 	t.SetOutputMirror(p.stdout)
 	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault // names are typed again as they stand
 	return t
 }
 
