@@ -118,7 +118,7 @@ func (s *demonstration) throughLake(name string, data ...string) (exec.Connectio
 	if err != nil {
 		return exec.Connection{}, err
 	}
-	work := &ingester{p: s.p, into: conn, id: identity(name), set: s.set}
+	work := &ingester{p: s.p, into: conn, id: identity(name), set: s.set, taken: map[string]bool{}}
 	for _, dir := range data {
 		if err := work.folder(s.p.ctx, dir); err != nil {
 			return exec.Connection{}, errors.Join(err, conn.Close())

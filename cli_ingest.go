@@ -49,7 +49,7 @@ func (i ingestCmd) Run(p *program) error {
 		return err
 	}
 	var failed []error
-	work := &ingester{p: p, into: into, id: id, set: set}
+	work := &ingester{p: p, into: into, id: id, set: set, taken: map[string]bool{}}
 	for _, dir := range i.Paths {
 		failed = append(failed, work.folder(p.ctx, dir))
 	}
@@ -124,6 +124,7 @@ type ingester struct {
 	id   hunt.Identity // of the lake's connection: event uids depend on it
 	set  *mapping.Set
 
+	taken  map[string]bool // digests that this run ingests
 	report ingestReport
 }
 
@@ -165,14 +166,15 @@ func (i *ingester) group(parts []files.Part) (reports []ingested, groups [][]*in
 			failed = append(failed, r.fail(err))
 		case part.Damage != nil:
 			failed = append(failed, r.fail(part.Damage))
-		case known:
-			r.State = "SKIPPED"
+		case known || i.taken[part.Digest]:
+			r.State = "SKIPPED" // it is there already, or a copy of it is in this run
 		default:
 			if len(groups) == 0 || rows+part.Rows > commitRows {
 				groups, rows = append(groups, nil), 0
 			}
 			groups[len(groups)-1] = append(groups[len(groups)-1], r)
 			rows += part.Rows
+			i.taken[part.Digest] = true
 		}
 	}
 	return reports, groups, errors.Join(failed...)
@@ -184,16 +186,26 @@ func (r *ingested) fail(err error) error {
 	return err
 }
 
-// commit ingests parts as one commit: all of them or none.
+// commit ingests parts as one commit. If that fails, each part is tried by itself, so that one bad part takes no other with it.
 func (i *ingester) commit(ctx context.Context, from *files.Files, parts []*ingested) error {
 	err := i.tryCommit(ctx, from, parts)
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case len(parts) == 1 && errors.Is(err, lake.ErrIngested): // somebody else was faster
+		*parts[0] = ingested{Part: parts[0].Part, State: "SKIPPED"}
+		return nil
+	case len(parts) == 1 || ctx.Err() != nil:
+		for _, r := range parts {
+			_ = r.fail(err) // the one error is returned once
+		}
+		return err
 	}
-	for _, r := range parts {
-		_ = r.fail(err) // the one error is returned once
+	var failed []error
+	for k := range parts {
+		failed = append(failed, i.commit(ctx, from, parts[k:k+1]))
 	}
-	return err
+	return errors.Join(failed...)
 }
 
 func (i *ingester) tryCommit(ctx context.Context, from *files.Files, parts []*ingested) error {

@@ -135,6 +135,26 @@ func TestDamagedFileIsNotIngested(t *testing.T) {
 	}
 }
 
+func TestCopiesAndAmbiguousNames(t *testing.T) {
+	dir := t.TempDir()
+	record := `{"ts":1596607802.4,"uid":"a","id.orig_h":"10.0.0.1","id.resp_h":"10.0.0.2","_path":"conn"}` + "\n"
+	for _, name := range []string{"a.log", "copy.log"} {
+		write(t, dir, name, record)
+	}
+	conf := write(t, t.TempDir(), "harrier.yaml", "connections:\n- {name: l, tenant: t, connector: lake, settings: {path: lake}}\n- {name: l, tenant: u, connector: lake, settings: {path: lake}}\n")
+	if status, _, errs := run(t, "ingest", "-c", conf, "--into", "l", dir); status == 0 || !strings.Contains(errs, "t/l or u/l") {
+		t.Errorf("status %d: %s; want the two names", status, errs)
+	}
+	status, out, errs := run(t, "ingest", "-c", conf, "--into", "t/l", dir)
+	var r ingestReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil || status != 0 {
+		t.Fatalf("status %d: %v %s", status, err, errs)
+	}
+	if r.Records != 1 || r.Rows != 1 || r.Parts[1].State != "SKIPPED" {
+		t.Errorf("%+v: a copy is ingested", r)
+	}
+}
+
 func TestMappingCheck(t *testing.T) {
 	dir, _ := written(t)
 	status, out, errs := run(t, "mapping", "check", "zeek", filepath.Join(dir, "network"))

@@ -74,20 +74,20 @@ func (f *Files) walk(ctx context.Context) (map[string]finding, error) {
 	return w.found, nil
 }
 
-// folder lists a folder, whose path with all links resolved is real, and the folders in it.
-func (w *walker) folder(rel, real string) error {
-	if w.seen[real] || w.ctx.Err() != nil {
+// folder lists a folder, whose path without links is resolved, and the folders in it. One that was listed already is left out.
+func (w *walker) folder(rel, resolved string) error {
+	if w.seen[resolved] || w.ctx.Err() != nil {
 		return nil
 	}
-	w.seen[real] = true
-	entries, err := os.ReadDir(real)
+	w.seen[resolved] = true
+	entries, err := os.ReadDir(resolved)
 	for _, e := range entries {
-		w.entry(filepath.Join(rel, e.Name()), filepath.Join(real, e.Name()), e)
+		w.entry(filepath.Join(rel, e.Name()), filepath.Join(resolved, e.Name()), e)
 	}
 	return err
 }
 
-func (w *walker) entry(rel, real string, e fs.DirEntry) {
+func (w *walker) entry(rel, resolved string, e fs.DirEntry) {
 	if e.Type()&fs.ModeSymlink != 0 {
 		w.links = append(w.links, rel)
 		return
@@ -98,7 +98,7 @@ func (w *walker) entry(rel, real string, e fs.DirEntry) {
 	case err != nil:
 		w.bar(rel, err)
 	case info.IsDir():
-		if err := w.folder(rel, real); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := w.folder(rel, resolved); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			w.bar(rel, err)
 		}
 	default:
@@ -122,11 +122,11 @@ func (w *walker) follow(rel string) {
 
 // linked lists the folder that a link leads to.
 func (w *walker) linked(rel, path string) error {
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
 	}
-	return w.folder(rel, real)
+	return w.folder(rel, resolved)
 }
 
 // linkError says what is wrong with a link. One that leads nowhere hides no log.

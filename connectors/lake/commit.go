@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -34,13 +35,18 @@ type inputDoc struct {
 // rejectedReason is what a search says of the records that could not be decoded.
 const rejectedReason = "could not be decoded when it was ingested"
 
-// rejected lists the inputs with records that could not be decoded. They may have been of any stream of the commit.
+// rejected lists the inputs with records that could not be decoded. They may have been of any stream of the commit. An older document
+// counts them for all its inputs together.
 func (c *commit) rejected() []hunt.Rejected {
 	var out []hunt.Rejected
+	rest := c.Counts.Rejected
 	for _, in := range c.Inputs {
-		if in.Rejected > 0 {
+		if rest -= in.Rejected; in.Rejected > 0 {
 			out = append(out, hunt.Rejected{Part: in.Name, Count: in.Rejected, Reason: rejectedReason})
 		}
+	}
+	if rest > 0 {
+		out = append(out, hunt.Rejected{Part: fmt.Sprintf("the inputs of commit %d", c.Number), Count: rest, Reason: rejectedReason})
 	}
 	return out
 }

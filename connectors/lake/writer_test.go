@@ -295,3 +295,31 @@ func TestUntimedOnly(t *testing.T) {
 		t.Errorf("%d rows, end %+v", got.rec.NumRows(), got.end)
 	}
 }
+
+// TestOlderCommitCountsTogether: a document that does not count rejected records by input still tells them.
+func TestOlderCommitCountsTogether(t *testing.T) {
+	root := t.TempDir()
+	l, data := open(t, root), random(33, 20)
+	w := begin(t, l, "a")
+	if err := errors.Join(w.Append(data.Stream, data.Record), w.Commit(lake.Counts{Records: 24, Rejected: 4})); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Glob(filepath.Join(root, "*", "*", "_commits", "*.json"))
+	if err != nil || len(logs) != 1 {
+		t.Fatalf("%v, %v", logs, err)
+	}
+	text, err := os.ReadFile(logs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := strings.Replace(string(text), `"rejected": 4`, `"rejected": 0`, 1)
+	if older == string(text) || !strings.Contains(older, `"rejected": 4`) {
+		t.Fatalf("the document is not what this test knows: %s", text)
+	}
+	if err := os.WriteFile(logs[0], []byte(older), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := complete(t, open(t, root), everything(data.Stream)).rejected; len(got) != 1 || got[0].Count != 4 {
+		t.Errorf("rejected is %+v", got)
+	}
+}
