@@ -33,6 +33,9 @@ type Description struct {
 	Version   string // of the connector or of its back end
 	Streams   []Stream
 	Notes     []string // what the connection does not search and why, one line each
+	// Unread says that the connection holds events which it cannot show, so that nobody knows of which class they are; "" if it shows
+	// all that it holds. A hunt for a class that the connection has no stream of is then not complete.
+	Unread string
 	// Snapshot names the state that was described. A request with it is answered from that state, whatever has been added since, so
 	// that plan, search and later pages see the same events; "" if the source cannot do that. The host describes before every hunt,
 	// so Describe must be cheap.

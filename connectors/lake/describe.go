@@ -34,7 +34,7 @@ func (l *Lake) describe(commits []commit) *hunt.Description {
 		for i := range commits {
 			d.add(&commits[i])
 		}
-		l.described = &hunt.Description{Connector: "lake", Version: "DuckDB " + l.version, Streams: d.list(), Notes: d.notes(), Snapshot: snapshot}
+		l.described = &hunt.Description{Connector: "lake", Version: "DuckDB " + l.version, Streams: d.list(), Notes: d.notes(), Unread: d.unread(), Snapshot: snapshot}
 	}
 	return l.described
 }
@@ -187,8 +187,16 @@ func (d *describer) notes() []string {
 	}
 	slices.Sort(d.unknown)
 	out = append(out, slices.Compact(d.unknown)...)
-	if d.rejected > 0 {
-		out = append(out, fmt.Sprintf("%d records could not be decoded when they were ingested; they are not searched", d.rejected))
+	if why := d.unread(); why != "" {
+		out = append(out, why)
 	}
 	return out
+}
+
+// unread says what inputs held that is not in the lake; its class is not known.
+func (d *describer) unread() string {
+	if d.rejected == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d records could not be decoded when they were ingested; they are not searched", d.rejected)
 }

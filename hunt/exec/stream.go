@@ -254,7 +254,12 @@ func (s *stream) seen(q *hunt.Query) hunt.TimeRange {
 	return r
 }
 
+// rejectedError says how many records were not searched, and where the first of them is; a source that keeps no place gives offset 0.
 func rejectedError(l *hunt.Line) *hunt.Error {
 	first := l.Rejects[0]
-	return &hunt.Error{Code: hunt.RecordsRejected, Message: fmt.Sprintf("%d records could not be decoded and were not searched; the first is in %s at byte %d: %s", l.Rejected, first.Part, first.Offset, first.Reason)}
+	where := first.Part
+	if first.Offset > 0 {
+		where += fmt.Sprintf(" at byte %d", first.Offset)
+	}
+	return &hunt.Error{Code: hunt.RecordsRejected, Message: fmt.Sprintf("%d records could not be decoded and were not searched; the first is in %s: %s", l.Rejected, where, first.Reason)}
 }

@@ -153,3 +153,11 @@ func TestSnapshotOfTheFirstPageWins(t *testing.T) {
 		}
 	}
 }
+
+func TestUnreadEventsMayBeOfAnyClass(t *testing.T) {
+	s := plan.Source{Ref: hunt.ConnectionRef{Tenant: "acme", Connection: "lake"}, Description: &hunt.Description{Unread: "3 records could not be decoded"}}
+	q := &hunt.Query{Class: class(), Range: hunt.TimeRange{Start: 0, End: 1}, Where: hunt.True(), Tenants: []string{"acme"}}
+	if st := plan.New(q, []plan.Source{s}).Steps[0]; st.State != hunt.Partial || st.Err == nil {
+		t.Errorf("the step is %s: records that nobody could decode may be what is hunted", st.State)
+	}
+}
