@@ -181,7 +181,7 @@ func huntDocument(class *ocsf.Class, fields []string) string {
 
 const coverageSelection = `  pageInfo { hasNextPage endCursor }
   totalCount { value accuracy }
-  coverage { verdict complete timeRange { start end } connections { tenant connection stream state reason missing rowsScanned rowsReturned duplicates untimed rejected partsFailed truncated notes tookMs error { code message } } }
+  coverage { verdict complete timeRange { start end } connections { tenant connection stream state reason missing rowsScanned rowsReturned duplicates untimed nulled nulledFirst rejected partsFailed truncated notes tookMs error { code message } } }
 `
 
 // selectionOf writes dotted names as a GraphQL selection.

@@ -155,6 +155,19 @@ func TestCopiesAndAmbiguousNames(t *testing.T) {
 	}
 }
 
+func TestWrongValuesAreCountedWithTheirPlace(t *testing.T) {
+	dir := t.TempDir()
+	good := `{"ts":1596607802.4,"uid":"a","id.orig_h":"10.0.0.1","id.resp_h":"10.0.0.2","_path":"conn"}` + "\n"
+	bad := `{"ts":1596607803.4,"uid":"b","id.orig_h":"10.0.0.1","id.resp_h":"no address","id.resp_p":"http","_path":"conn"}` + "\n"
+	write(t, dir, "conn.log", good+bad)
+	status, out, _ := run(t, "hunt", "networkActivities", "--data", dir, "--last", "P9000D")
+	a := decodeHunt(t, out)
+	l := a.Coverage.Connections[0]
+	if status != 0 || len(a.Nodes) != 2 || l.Nulled == nil || *l.Nulled != 2 || !strings.Contains(*l.NulledFirst, fmt.Sprintf("conn.log at byte %d: dst_endpoint", len(good))) {
+		t.Errorf("status %d, %d rows: %s", status, len(a.Nodes), out)
+	}
+}
+
 func TestMappingCheck(t *testing.T) {
 	dir, _ := written(t)
 	status, out, errs := run(t, "mapping", "check", "zeek", filepath.Join(dir, "network"))

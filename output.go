@@ -58,6 +58,8 @@ type coverageLine struct {
 	RowsScanned                       *int64
 	RowsReturned                      int64
 	Rejected, Untimed, PartsFailed    int64
+	Nulled                            *int64
+	NulledFirst                       *string
 	Truncated                         bool
 	Notes                             []string
 	TookMs                            float64
@@ -220,6 +222,9 @@ func (l *coverageLine) why() string {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}
+	}
+	if l.Nulled != nil && *l.Nulled > 0 && l.NulledFirst != nil {
+		parts = append(parts, fmt.Sprintf("%d values of a wrong type, the first in %s", *l.Nulled, *l.NulledFirst))
 	}
 	if l.Truncated {
 		parts = append(parts, "truncated")

@@ -30,7 +30,7 @@ func lineOf(l *hunt.Line) *model.CoverageLine {
 		Tenant: l.Tenant, Connection: l.Connection, Stream: l.Stream, State: model.CoverageState(l.State), Reason: text(l.Reason),
 		Missing: append([]string{}, l.Missing...), RowsReturned: l.RowsReturned, Duplicates: l.Duplicates, Untimed: l.Untimed,
 		Rejected: l.Rejected, PartsFailed: l.PartsFailed, Notes: append([]string{}, l.Notes...), Rejects: []*model.RejectedRecord{}, Parts: []*model.FailedPart{}, Truncated: l.Truncated,
-		Native: text(l.Native), Dispositions: dispositionsOf(l.Dispositions), Error: errorOf(l.Err),
+		NulledFirst: text(l.NulledFirst), Native: text(l.Native), Dispositions: dispositionsOf(l.Dispositions), Error: errorOf(l.Err),
 		TookMs: float64(l.Took) / float64(time.Millisecond),
 	}
 	if l.Searched != (hunt.TimeRange{}) {
@@ -41,6 +41,9 @@ func lineOf(l *hunt.Line) *model.CoverageLine {
 	}
 	if l.RowsScanned >= 0 {
 		out.RowsScanned = &l.RowsScanned
+	}
+	if l.Nulled >= 0 {
+		out.Nulled = &l.Nulled
 	}
 	for _, r := range l.Rejects {
 		out.Rejects = append(out.Rejects, &model.RejectedRecord{Part: r.Part, Offset: r.Offset, Count: r.Count, Reason: r.Reason})

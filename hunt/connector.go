@@ -54,7 +54,11 @@ type Stream struct {
 	Time *TimeRange
 	// Untimed counts events without a time: they are in no range, and coverage says how many there are.
 	Untimed int64
-	Rows    int64 // events that the stream holds; -1 if not known
+	// Nulled counts values of the records that are no value of their column's type (no number, no time, no address): they read as
+	// missing and stay in raw; -1 if not known. NulledFirst says where the first of them is and of which column.
+	Nulled      int64
+	NulledFirst string
+	Rows        int64 // events that the stream holds; -1 if not known
 }
 
 // Provides says whether the stream can fill the column at path. The fixed columns are always there.

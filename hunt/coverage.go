@@ -42,6 +42,8 @@ type Line struct {
 	RowsReturned int64     // of this page or stream
 	Duplicates   int64
 	Untimed      int64
+	Nulled       int64 // values that are no value of their column's type and read as missing; -1 if not known
+	NulledFirst  string
 	Rejected     int64
 	Rejects      []Rejected   // the first ones
 	Parts        []PartFailed // the first ones

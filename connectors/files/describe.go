@@ -100,6 +100,10 @@ func (f *Files) addStreams(streams map[streamKey]*hunt.Stream, p *part) {
 			to := f.stream(streams, key)
 			to.Rows += held.rows
 			to.Untimed += held.untimed
+			to.Nulled += held.nulled
+			if c := held.first.column; c != "" && to.NulledFirst == "" {
+				to.NulledFirst = fmt.Sprintf("%s at byte %d: %s", p.name, held.first.offset, c)
+			}
 			if held.timed() {
 				to.Time = widen(to.Time, held.min, held.max)
 			}

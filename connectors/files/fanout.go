@@ -152,5 +152,8 @@ func (s *streamStats) merge(o *streamStats) {
 		}
 		s.min, s.max = min(s.min, o.min), max(s.max, o.max)
 	}
-	s.rows, s.untimed = s.rows+o.rows, s.untimed+o.untimed
+	s.rows, s.untimed, s.nulled = s.rows+o.rows, s.untimed+o.untimed, s.nulled+o.nulled
+	if o.first.column != "" && (s.first.column == "" || o.first.offset < s.first.offset) {
+		s.first = o.first
+	}
 }

@@ -52,6 +52,14 @@ const keptRejects = 20
 type streamStats struct {
 	rows, untimed int64
 	min, max      int64 // microseconds, inclusive; only if rows > untimed
+	nulled        int64 // values that are no value of their column
+	first         spoiled
+}
+
+// spoiled is the first value of a segment that is no value of its column.
+type spoiled struct {
+	column string // "" if there is none
+	offset int64  // of its record, in bytes of the uncompressed part
 }
 
 // timed says whether any row has a time.

@@ -178,7 +178,25 @@ func (m *mapper) record(r *record) error {
 		return nil
 	}
 	m.into.counts.Rows++
-	return m.append(streamKey{match.Mapping, match.Class}, match)
+	key := streamKey{match.Mapping, match.Class}
+	if err := m.append(key, match); err != nil {
+		return err
+	}
+	m.spoil(key, r.offset)
+	return nil
+}
+
+// spoil counts the values of the record just appended that are no value of their column.
+func (m *mapper) spoil(key streamKey, offset int64) {
+	columns := m.decoder.Spoiled()
+	if len(columns) == 0 {
+		return
+	}
+	s := m.stats(key)
+	s.nulled += int64(len(columns))
+	if s.first.column == "" {
+		s.first = spoiled{columns[0], offset}
+	}
 }
 
 func (m *mapper) reject(r *record, reason string) {
@@ -222,16 +240,18 @@ func (m *mapper) flush(key streamKey) error {
 
 // count takes the rows of a batch into the statistics of the segment.
 func (m *mapper) count(key streamKey, rec arrow.RecordBatch) {
+	m.into.counts.Untimed += m.stats(key).add(rec)
+}
+
+// stats returns the statistics of a stream of the segment.
+func (m *mapper) stats(key streamKey) *streamStats {
 	if m.into.streams == nil {
 		m.into.streams = map[streamKey]*streamStats{}
 	}
-	s := m.into.streams[key]
-	if s == nil {
-		s = &streamStats{}
-		m.into.streams[key] = s
+	if m.into.streams[key] == nil {
+		m.into.streams[key] = &streamStats{}
 	}
-	untimed := s.add(rec)
-	m.into.counts.Untimed += untimed
+	return m.into.streams[key]
 }
 
 // add counts the rows of a batch and returns how many have no time.

@@ -93,7 +93,7 @@ func (d *describer) addStream(doc streamDoc) {
 	}
 	s := d.streams[key]
 	if s == nil {
-		d.streams[key] = &hunt.Stream{Name: doc.Name, Class: class, Attributes: attributes, Closed: closedOf(doc)}
+		d.streams[key] = &hunt.Stream{Name: doc.Name, Class: class, Attributes: attributes, Closed: closedOf(doc), Nulled: -1}
 		d.partial[key] = map[string]bool{}
 		return
 	}

@@ -419,6 +419,52 @@ func (ec *executionContext) fieldContext_CoverageLine_untimed(_ context.Context,
 	return graphql.NewScalarFieldContext("CoverageLine", field, false, false, errors.New("field of type Long does not have child fields"))
 }
 
+func (ec *executionContext) _CoverageLine_nulled(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CoverageLine_nulled(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nulled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOLong2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CoverageLine_nulled(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CoverageLine", field, false, false, errors.New("field of type Long does not have child fields"))
+}
+
+func (ec *executionContext) _CoverageLine_nulledFirst(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CoverageLine_nulledFirst(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NulledFirst, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CoverageLine_nulledFirst(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CoverageLine", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _CoverageLine_rejected(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1174,6 +1220,16 @@ func (ec *executionContext) _CoverageLine(ctx context.Context, sel ast.Selection
 		case "untimed":
 			out.Values[i] = ec._CoverageLine_untimed(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nulled":
+			out.Values[i] = ec._CoverageLine_nulled(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "nulledFirst":
+			out.Values[i] = ec._CoverageLine_nulledFirst(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "rejected":

@@ -203,6 +203,10 @@ type CoverageLine {
   duplicates: Long!
   "Events of the stream without a time; they are in no range."
   untimed: Long!
+  "Values that are no value of their column's type (no number, no time, no address): they read as missing and stay in raw. Null if not known."
+  nulled: Long
+  "Where the first of these values is, and of which column."
+  nulledFirst: String
   "Records that could not be decoded, so they were not searched."
   rejected: Long!
   "The first of the rejected records."
@@ -6407,6 +6411,10 @@ func (ec *executionContext) childFields_CoverageLine(ctx context.Context, field 
 		return ec.fieldContext_CoverageLine_duplicates(ctx, field)
 	case "untimed":
 		return ec.fieldContext_CoverageLine_untimed(ctx, field)
+	case "nulled":
+		return ec.fieldContext_CoverageLine_nulled(ctx, field)
+	case "nulledFirst":
+		return ec.fieldContext_CoverageLine_nulledFirst(ctx, field)
 	case "rejected":
 		return ec.fieldContext_CoverageLine_rejected(ctx, field)
 	case "rejects":

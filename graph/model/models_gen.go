@@ -417,6 +417,10 @@ type CoverageLine struct {
 	Duplicates int64 `json:"duplicates"`
 	// Events of the stream without a time; they are in no range.
 	Untimed int64 `json:"untimed"`
+	// Values that are no value of their column's type (no number, no time, no address): they read as missing and stay in raw. Null if not known.
+	Nulled *int64 `json:"nulled,omitempty"`
+	// Where the first of these values is, and of which column.
+	NulledFirst *string `json:"nulledFirst,omitempty"`
 	// Records that could not be decoded, so they were not searched.
 	Rejected int64 `json:"rejected"`
 	// The first of the rejected records.

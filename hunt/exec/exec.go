@@ -80,7 +80,7 @@ func Start(ctx context.Context, p *plan.Plan, o Options) *Execution {
 func lineOf(p *plan.Plan, st *plan.Step) hunt.Line {
 	l := hunt.Line{
 		Tenant: st.Ref.Tenant, Connection: st.Ref.Connection, Stream: st.Stream, Class: p.Query.Class.Name, State: st.State,
-		Reason: st.Reason, Missing: st.Missing, Untimed: st.Untimed, Notes: st.Notes, RowsScanned: -1, Err: st.Err,
+		Reason: st.Reason, Missing: st.Missing, Untimed: st.Untimed, Nulled: st.Nulled, NulledFirst: st.NulledFirst, Notes: st.Notes, RowsScanned: -1, Err: st.Err,
 	}
 	if st.Translation != nil {
 		l.Native, l.Dispositions = st.Translation.Native, st.Translation.Predicates

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -130,10 +131,21 @@ func (b *Builder) appenderOf(m *Match, f arrow.Field) appender {
 		return listAppender(m.rule, f.Name, list.Elem().(*arrow.StructType))
 	}
 	if o := m.rule.op(f.Name); o != nil {
-		put := put(o.col.Type)
-		return func(d *Decoder, c array.Builder) { put(c, d.value(o)) }
+		return scalarAppender(o)
 	}
 	return defaultAppender(m.rule.class, f.Name)
+}
+
+// scalarAppender fills a column of single values.
+func scalarAppender(o *op) appender {
+	put := put(o.col.Type)
+	return func(d *Decoder, c array.Builder) {
+		v := d.value(o)
+		put(c, v)
+		if v.kind != noValue && c.IsNull(c.Len()-1) {
+			d.spoil(o)
+		}
+	}
 }
 
 // op returns the op that fills the column at path, nil if none does.
@@ -180,6 +192,7 @@ func (d *Decoder) value(o *op) value {
 	if o.fixed.kind != noValue {
 		return o.fixed
 	}
+	failed := false
 	for _, f := range o.from {
 		n := d.get(f)
 		if n.kind == list && o.spec.Via != "json" && o.col.Type != ocsf.JSON {
@@ -191,12 +204,27 @@ func (d *Decoder) value(o *op) value {
 		if v := o.one(n); v.kind != noValue {
 			return v
 		}
+		failed = failed || o.strict
+	}
+	if failed {
+		d.spoil(o)
 	}
 	if o.absent.kind != noValue && o.col.List == "" && len(o.beside) > 0 && !d.anyBeside(o) {
 		return value{}
 	}
 	return o.absent
 }
+
+// spoil notes that a native value is no value of its column, once a record.
+func (d *Decoder) spoil(o *op) {
+	if !slices.Contains(d.spoiled, o.col.Path) {
+		d.spoiled = append(d.spoiled, o.col.Path)
+	}
+}
+
+// Spoiled returns the columns of the record just appended whose native value was no value of their type: no number, no time, no
+// address. They are null, and the value stays in raw. The slice is valid until the next record.
+func (d *Decoder) Spoiled() []string { return d.spoiled }
 
 // one maps a single native value; of a split it is the first part.
 func (o *op) one(n native) value {

@@ -70,6 +70,7 @@ type op struct {
 	slot   int             // of an array: which element, -1 for one per item
 	table  *ocsf.EnumTable // of hashes: the algorithms
 	hashes bool            // fills algorithm_id and value of an array of fingerprints
+	strict bool            // a native value that gives no value is no value of the column, and is counted
 	lazy   bool            // a constant that does not make its object
 	beside []*op           // the ops of the same object, for lazy
 }
@@ -272,6 +273,7 @@ func (m *Mapping) compileOp(col *ocsf.Column, s *Spec) (*op, error) {
 	if o.absent, err = optional(col, s.Absent); err != nil {
 		return nil, err
 	}
+	o.strict = slices.Contains([]string{"int", "int32", "ms", "time", "bool", "float", "ip"}, s.Via)
 	return o, o.compileVia(s, col)
 }
 

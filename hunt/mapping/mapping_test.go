@@ -296,3 +296,23 @@ rules:
 		}
 	}
 }
+
+func TestSpoiledValuesAreCounted(t *testing.T) {
+	s := compile(t, head+"    process.pid: {from: P, via: int}\n    device.ip: {from: A, via: ip}\n    exit_code: C\n    process.name: N\n")
+	d := s.NewDecoder()
+	for record, want := range map[string]string{
+		`{"P":"12","A":"10.0.0.1","C":"3","N":"x"}`:     "",
+		`{"P":"twelve","A":"AWS Internal","C":"three"}`: "device.ip exit_code process.pid",
+		`{"P":"-","A":"","N":7}`:                        "", // the source's words for absent are no loss
+	} {
+		if err := d.JSON([]byte(record)); err != nil {
+			t.Fatal(err)
+		}
+		m := d.Match()
+		mapping.NewBuilder(m.Class, paths(m.Class)).Append(d, m, hunt.Identity{})
+		got := slices.Sorted(slices.Values(d.Spoiled()))
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s spoils %v, want %s", record, got, want)
+		}
+	}
+}

@@ -61,6 +61,7 @@ type Decoder struct {
 	cells   [][]byte
 	header  *Header
 	scratch []byte
+	spoiled []string // columns whose native value was no value of their type
 }
 
 // NewDecoder makes a decoder for the mappings of the set.
@@ -70,7 +71,7 @@ func (d *Decoder) reset(raw []byte) {
 	for _, i := range d.used {
 		d.slots[i] = native{}
 	}
-	d.used, d.flat, d.scratch, d.raw = d.used[:0], d.flat[:0], d.scratch[:0], raw
+	d.used, d.flat, d.scratch, d.spoiled, d.raw = d.used[:0], d.flat[:0], d.scratch[:0], d.spoiled[:0], raw
 	d.root, d.cells, d.header = nil, nil, nil
 }
 

@@ -27,6 +27,8 @@ type Step struct {
 	Missing     []string // attributes that the stream lacks, if ImpossibleState
 	Err         *hunt.Error
 	Untimed     int64
+	Nulled      int64
+	NulledFirst string
 	Notes       []string // what the connection does not search, and why
 	Translation *hunt.Translation
 	Residual    hunt.Expr // checked on the rows that come back
@@ -108,7 +110,7 @@ func without(q *hunt.Query, s Source) *Step {
 }
 
 func step(q *hunt.Query, s Source, stream *hunt.Stream) *Step {
-	st := &Step{Ref: s.Ref, Stream: stream.Name, State: hunt.Complete, Untimed: stream.Untimed, Residual: hunt.True()}
+	st := &Step{Ref: s.Ref, Stream: stream.Name, State: hunt.Complete, Untimed: stream.Untimed, Nulled: stream.Nulled, NulledFirst: stream.NulledFirst, Residual: hunt.True()}
 	switch verdict, missing := possible(q.Where, stream); {
 	case verdict == never:
 		st.State, st.Reason = hunt.Pruned, "its "+closedReason(q.Where, stream)+" cannot satisfy the hunt"
