@@ -158,5 +158,5 @@ func printTable(out io.Writer, lines []measured) {
 	}
 	t.Flush()
 	fmt.Fprintln(out, "Rows are what the mappings of this version make of the events; events without a time are in no range. Coverage is not complete where some\n"+
-		"stream of a class lacks an attribute that the hunt asks for (IMPOSSIBLE); the rows of both sides are equal all the same.")
+		"stream of a class lacks an attribute that the hunt asks for (IMPOSSIBLE), or records were rejected at ingest; the rows of both sides are equal.")
 }
