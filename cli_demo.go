@@ -20,6 +20,7 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/hunt/mapping"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
 type demoCmd struct {
@@ -200,7 +201,7 @@ func (h demoHunt) document() (string, map[string]any) {
 	var head, body strings.Builder
 	vars := map[string]any{}
 	for i, f := range h.fields {
-		class := classOfRoot(f.root)
+		class := ocsf.ByRoot(f.root)
 		v, r := fmt.Sprintf("where%d", i), fmt.Sprintf("range%d", i)
 		fmt.Fprintf(&head, "$%s: TimeRangeInput!, $%s: %sFilter, ", r, v, class.Type)
 		fmt.Fprintf(&body, "  f%d: %s(timeRange: $%s, where: $%s, first: 5) {\n    nodes %s\n  %s }\n", i, f.root, r, v, selectionOf(f.fields), coverageSelection)

@@ -88,12 +88,11 @@ type huntFlags struct {
 
 // class returns the class of a root field.
 func (f huntFlags) class() (*ocsf.Class, error) {
+	if c := ocsf.ByRoot(f.Class); c != nil {
+		return c, nil
+	}
 	var names []string
-	for i := range ocsf.Classes() {
-		c := &ocsf.Classes()[i]
-		if c.Root == f.Class {
-			return c, nil
-		}
+	for _, c := range ocsf.Classes() {
 		names = append(names, c.Root)
 	}
 	return nil, fmt.Errorf("no class %q; there are %s", f.Class, strings.Join(names, ", "))

@@ -9,7 +9,6 @@ import (
 	"github.com/harrier-xdr/harrier/demo"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
-	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
 // graphExecutor is what runs GraphQL documents in process.
@@ -58,14 +57,4 @@ func storyHunt(st *demo.Story) demoHunt {
 			{"Cloud: calls from the address", "apiActivities", from, []string{"time", "connection", "api.operation", "actor.user.uid", "status"}, around},
 		},
 	}
-}
-
-// classOfRoot returns the class of a root field that is known to exist.
-func classOfRoot(root string) *ocsf.Class {
-	for i := range ocsf.Classes() {
-		if c := &ocsf.Classes()[i]; c.Root == root {
-			return c
-		}
-	}
-	return nil
 }

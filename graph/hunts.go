@@ -28,11 +28,11 @@ func huntArgs(in map[string]any) (model.EventArgs, error) {
 	if err != nil {
 		return a, err
 	}
-	for i := range ocsf.Classes() {
-		if c := &ocsf.Classes()[i]; c.Root == root {
-			a.Class = c.UID
-		}
+	class := ocsf.ByRoot(root)
+	if class == nil {
+		return a, bad("input.match.steps[0].event", "no class %q", root)
 	}
+	a.Class = class.UID
 	a.TimeRange, a.Where = asMap(in["timeRange"]), asMap(event)
 	a.Tenants, a.Connections = asStrings(in["tenants"]), asStrings(in["connections"])
 	order, _ := in["orderBy"].(string)

@@ -93,7 +93,7 @@ func (c converter) key(key string, v any, prefix, path string) (hunt.Expr, error
 	if !c.class.HasPrefix(prefix + key) {
 		return nil, bad(path, "%s has no column %s", c.class.Type, prefix+key)
 	}
-	if list := c.arrayAt(prefix + key); list != "" {
+	if list := c.class.ListByGraphQL(prefix + key); list != "" {
 		return c.some(list, in, prefix+key+".", path)
 	}
 	return c.object(in, prefix+key+".", path)
@@ -114,17 +114,6 @@ func (c converter) all(v any, prefix, path string) ([]hunt.Expr, error) {
 		out = append(out, e)
 	}
 	return out, nil
-}
-
-// arrayAt returns the OCSF path of the array of objects with a dotted GraphQL name, "" if it is none.
-func (c converter) arrayAt(name string) string {
-	for i := range c.class.Columns {
-		col := &c.class.Columns[i]
-		if col.List != "" && strings.HasPrefix(col.GraphQL, name+".") && strings.Count(col.List, ".") == strings.Count(name, ".") {
-			return col.List
-		}
-	}
-	return ""
 }
 
 // some converts `{some: {...}}`; {} holds always.

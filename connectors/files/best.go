@@ -163,15 +163,13 @@ func gather(refs []ref, schema *arrow.Schema) arrow.RecordBatch {
 func columns(rec arrow.RecordBatch, schema *arrow.Schema) []arrow.Array {
 	out := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {
-		if at := rec.Schema().FieldIndices(f.Name); len(at) > 0 {
-			out[i] = rec.Column(at[0])
-		}
+		out[i] = vector.Column(rec, f.Name)
 	}
 	return out
 }
 
 // rawColumn returns the raw records of a batch, nil if it has none.
 func rawColumn(rec arrow.RecordBatch) *array.String {
-	raw, _ := columnNamed(rec, ocsf.ColRaw).(*array.String)
+	raw, _ := vector.Column(rec, ocsf.ColRaw).(*array.String)
 	return raw
 }

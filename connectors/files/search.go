@@ -106,38 +106,11 @@ func (f *Files) newSearch(key streamKey, r hunt.Request, yield func(hunt.Frame, 
 	s := &search{f: f, st: st, key: key, req: r, program: vector.Compile(r.Where), schema: hunt.Schema(r.Class, r.Columns), after: r.After,
 		yield: yield, lost: map[string]*hunt.Error{}, told: map[string]bool{}, first: true}
 	s.gen, _ = f.at(st, r.Snapshot)
-	asked := pathsOf(r.Class, r.Where)
+	asked := hunt.Paths(r.Where, r.Class)
 	s.remap = slices.Contains(asked, ocsf.ColUnmapped)
 	s.fill = slices.Contains(r.Columns, ocsf.ColUnmapped)
 	s.needs = slices.Concat(r.Columns, asked)
 	return s
-}
-
-// pathsOf lists the columns that a condition reads.
-func pathsOf(class *ocsf.Class, e hunt.Expr) []string {
-	var out []string
-	hunt.Walk(e, func(p *hunt.Predicate) { out = append(out, p.Path) })
-	var lists func(hunt.Expr)
-	lists = func(e hunt.Expr) {
-		switch e := e.(type) {
-		case hunt.And:
-			for _, x := range e {
-				lists(x)
-			}
-		case hunt.Or:
-			for _, x := range e {
-				lists(x)
-			}
-		case hunt.Not:
-			lists(e.Expr)
-		case hunt.Some:
-			if cols := class.List(e.List); len(cols) > 0 {
-				out = append(out, cols[0].Path)
-			}
-		}
-	}
-	lists(e)
-	return out
 }
 
 // run yields what could not be searched, then rows pass by pass, then the end.

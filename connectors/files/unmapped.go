@@ -23,7 +23,7 @@ func (s *search) fillUnmapped(rec arrow.RecordBatch, refs []ref) (arrow.RecordBa
 	b := array.NewStringBuilder(memory.DefaultAllocator)
 	next := 0
 	for i := range refs {
-		if has := columnNamed(refs[i].rec, ocsf.ColUnmapped); has != nil {
+		if has := vector.Column(refs[i].rec, ocsf.ColUnmapped); has != nil {
 			vector.AppendFrom(b, has, refs[i].row)
 			continue
 		}
@@ -43,7 +43,7 @@ func (s *search) unmapped(refs []ref) (arrow.Array, error) {
 	d := s.f.set.NewDecoder()
 	b := mapping.NewBuilder(s.key.class, []string{ocsf.ColUnmapped})
 	for i := range refs {
-		if columnNamed(refs[i].rec, ocsf.ColUnmapped) != nil {
+		if vector.Column(refs[i].rec, ocsf.ColUnmapped) != nil {
 			continue
 		}
 		if err := d.JSON([]byte(rawColumn(refs[i].rec).Value(refs[i].row))); err != nil {
@@ -55,12 +55,5 @@ func (s *search) unmapped(refs []ref) (arrow.Array, error) {
 		}
 		b.Append(d, m, s.f.id)
 	}
-	return columnNamed(b.Batch(), ocsf.ColUnmapped), nil
-}
-
-func columnNamed(rec arrow.RecordBatch, name string) arrow.Array {
-	if at := rec.Schema().FieldIndices(name); len(at) > 0 {
-		return rec.Column(at[0])
-	}
-	return nil
+	return vector.Column(b.Batch(), ocsf.ColUnmapped), nil
 }

@@ -187,9 +187,7 @@ func (s *search) batch(next func() place) arrow.RecordBatch {
 func (s *search) fill(b array.Builder, name string, rows []place) {
 	columns := make([]arrow.Array, len(s.chunks))
 	for i, c := range s.chunks {
-		if at := c.Schema().FieldIndices(name); len(at) > 0 {
-			columns[i] = c.Column(at[0])
-		}
+		columns[i] = vector.Column(c, name)
 	}
 	for _, p := range rows {
 		if col := columns[p.chunk]; col != nil {

@@ -1,8 +1,6 @@
 package columnar
 
 import (
-	"strings"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -79,7 +77,7 @@ func (c *compiler) field(f graphql.CollectedField, prefix, list string) field {
 		out.kind, out.fixed = fixedField, f.Name
 	case len(f.Selections) > 0 && typ.Elem != nil:
 		out.kind = listField
-		out.list = c.listPath(name)
+		out.list = c.plan.class.ListByGraphQL(name)
 		before := len(c.plan.paths)
 		out.sub = c.object(f.Selections, []string{typ.Name()}, name+".", name)
 		if len(c.plan.paths) == before && out.list != "" {
@@ -111,17 +109,6 @@ func (c *compiler) elements(list string) {
 	for _, col := range c.plan.class.List(list) {
 		c.plan.paths = append(c.plan.paths, col.Path)
 	}
-}
-
-// listPath finds the array of objects with a dotted GraphQL name.
-func (c *compiler) listPath(name string) string {
-	for i := range c.plan.class.Columns {
-		col := &c.plan.class.Columns[i]
-		if col.List != "" && strings.HasPrefix(col.GraphQL, name+".") && strings.Count(col.List, ".") == strings.Count(name, ".") {
-			return col.List
-		}
-	}
-	return ""
 }
 
 // Class returns the class whose events the plan writes.

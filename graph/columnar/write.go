@@ -10,6 +10,7 @@ import (
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
+	"github.com/harrier-xdr/harrier/hunt/vector"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -75,13 +76,7 @@ func (o *boundObject) append(b []byte, row int, in *exec.Rows) ([]byte, bool) {
 
 func (w *Writer) bind(rec arrow.RecordBatch) *binding {
 	b := &binding{}
-	column := func(path string) arrow.Array {
-		if i := rec.Schema().FieldIndices(path); len(i) > 0 {
-			return rec.Column(i[0])
-		}
-		return nil
-	}
-	b.root = w.object(w.plan.root, column)
+	b.root = w.object(w.plan.root, func(path string) arrow.Array { return vector.Column(rec, path) })
 	return b
 }
 

@@ -86,10 +86,9 @@ func (e *Execution) send(ctx context.Context, s *stream, rec arrow.RecordBatch) 
 // inOrder refuses rows that come before rows that were given: the merge would put them in the wrong place, and a later page would
 // never show them.
 func (s *stream) inOrder(rec arrow.RecordBatch, order hunt.Order) error {
-	joint := rec.NewSlice(0, 1)
 	if s.last != nil {
 		us, uid := vector.KeyAt(s.last, 0)
-		nextUS, nextUID := vector.KeyAt(joint, 0)
+		nextUS, nextUID := vector.KeyAt(rec, 0)
 		c := cmp.Or(cmp.Compare(us, nextUS), cmp.Compare(uid, nextUID))
 		if order == hunt.TimeDesc {
 			c = -c

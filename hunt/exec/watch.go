@@ -22,7 +22,7 @@ func newWatch(d time.Duration, cancel context.CancelCauseFunc) *watch {
 	return w
 }
 
-// pause stops the clock; false if the deadline has come already.
+// pause stops the clock. A deadline that has come already stays so.
 func (w *watch) pause() {
 	if w.timer != nil && w.timer.Stop() {
 		w.left -= time.Since(w.since)

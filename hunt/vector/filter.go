@@ -39,7 +39,7 @@ type rows struct {
 // column returns the values of path, one per row; nil if there are none.
 func (r rows) column(path string) arrow.Array {
 	if r.items == nil {
-		return column(r.rec, path)
+		return Column(r.rec, path)
 	}
 	leaf, ok := strings.CutPrefix(path, r.list+".")
 	if !ok {

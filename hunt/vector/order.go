@@ -20,8 +20,8 @@ type keys struct {
 }
 
 func keysOf(rec arrow.RecordBatch) keys {
-	t := column(rec, ocsf.ColTime).(*array.Timestamp)
-	return keys{times: t.TimestampValues(), time: t, uid: column(rec, ocsf.ColUID).(*array.String)}
+	t := Column(rec, ocsf.ColTime).(*array.Timestamp)
+	return keys{times: t.TimestampValues(), time: t, uid: Column(rec, ocsf.ColUID).(*array.String)}
 }
 
 // compare orders row i of k and row j of o upwards by (time, uid); rows without a time come after all others.
@@ -76,7 +76,7 @@ func Sort(rec arrow.RecordBatch, order hunt.Order) arrow.RecordBatch {
 }
 
 // UIDs returns the column uid of a batch.
-func UIDs(rec arrow.RecordBatch) *array.String { return column(rec, ocsf.ColUID).(*array.String) }
+func UIDs(rec arrow.RecordBatch) *array.String { return Column(rec, ocsf.ColUID).(*array.String) }
 
 // KeyAt returns the (time, uid) of a row. The time of a row without one is the greatest there is.
 func KeyAt(rec arrow.RecordBatch, row int) (us int64, uid string) {

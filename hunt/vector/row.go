@@ -19,7 +19,7 @@ var _ hunt.Row = Row{}
 
 // Values implements hunt.Row.
 func (r Row) Values(path string) []hunt.Value {
-	if col := column(r.Record, path); col != nil {
+	if col := Column(r.Record, path); col != nil {
 		return appendValue(nil, col, r.Index)
 	}
 	list, child := listColumn(r.Record, path)
@@ -36,7 +36,7 @@ func (r Row) Values(path string) []hunt.Value {
 
 // Elements implements hunt.Row.
 func (r Row) Elements(path string) []hunt.Row {
-	list, ok := column(r.Record, path).(*array.List)
+	list, ok := Column(r.Record, path).(*array.List)
 	if !ok || list.IsNull(r.Index) {
 		return nil
 	}
@@ -68,8 +68,8 @@ func (e element) Values(path string) []hunt.Value {
 
 func (element) Elements(string) []hunt.Row { return nil }
 
-// column returns the physical column of that name, or nil.
-func column(rec arrow.RecordBatch, name string) arrow.Array {
+// Column returns the physical column of that name, nil if the batch has none.
+func Column(rec arrow.RecordBatch, name string) arrow.Array {
 	if i := rec.Schema().FieldIndices(name); len(i) > 0 {
 		return rec.Column(i[0])
 	}
@@ -79,7 +79,7 @@ func column(rec arrow.RecordBatch, name string) arrow.Array {
 // listColumn finds the array of objects that holds path, and the values of path in all its elements.
 func listColumn(rec arrow.RecordBatch, path string) (*array.List, arrow.Array) {
 	for at := strings.LastIndexByte(path, '.'); at > 0; at = strings.LastIndexByte(path[:at], '.') {
-		if list, ok := column(rec, path[:at]).(*array.List); ok {
+		if list, ok := Column(rec, path[:at]).(*array.List); ok {
 			return list, structField(list.ListValues().(*array.Struct), path[at+1:])
 		}
 	}

@@ -33,7 +33,7 @@ func Select(rec arrow.RecordBatch, m Mask) arrow.RecordBatch {
 func Project(rec arrow.RecordBatch, schema *arrow.Schema) arrow.RecordBatch {
 	cols := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {
-		if cols[i] = column(rec, f.Name); cols[i] == nil {
+		if cols[i] = Column(rec, f.Name); cols[i] == nil {
 			cols[i] = array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, int(rec.NumRows()))
 		}
 	}

@@ -148,6 +148,17 @@ func (c *Class) ByGraphQL(name string) *Column {
 	return nil
 }
 
+// ListByGraphQL returns the OCSF path of the array of objects whose dotted GraphQL name is name, "" if it is none.
+func (c *Class) ListByGraphQL(name string) string {
+	for i := range c.Columns {
+		col := &c.Columns[i]
+		if col.List != "" && strings.HasPrefix(col.GraphQL, name+".") && strings.Count(col.List, ".") == strings.Count(name, ".") {
+			return col.List
+		}
+	}
+	return ""
+}
+
 // HasPrefix says whether some column of the class lies below the dotted GraphQL name.
 func (c *Class) HasPrefix(name string) bool {
 	for i := range c.Columns {
@@ -169,6 +180,9 @@ func ByUID(uid int64) *Class { return find(func(c *Class) bool { return c.UID ==
 
 // ByType returns the class with the GraphQL type name, or nil.
 func ByType(name string) *Class { return find(func(c *Class) bool { return c.Type == name }) }
+
+// ByRoot returns the class with the GraphQL root field, or nil.
+func ByRoot(name string) *Class { return find(func(c *Class) bool { return c.Root == name }) }
 
 func find(is func(*Class) bool) *Class {
 	for i := range classes {
