@@ -3,6 +3,7 @@ package hunt
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
@@ -29,10 +30,18 @@ type Identity struct{ Tenant, Connection string }
 
 // Description is what a connection holds and can do.
 type Description struct {
-	Connector string // kind: "files", "lake", "memory"
-	Version   string // of the connector or of its back end
+	Connector string // kind: "files", "lake", "elastic"
+	Version   string // of the connector
+	Backend   string // product and version behind it, such as "Elasticsearch 8.19.21"; "" if there is none
 	Streams   []Stream
 	Notes     []string // what the connection does not search and why, one line each
+	Denied    []Denial // what the credential may not do, as a probe found it
+	Limits    []Limit  // what the source asks of its callers; the host keeps them
+	Quota     []Quota  // what is left of the source's quotas, as it last said
+	// ClockSkew is the source's clock minus ours, if the source tells its time; 0 if not known or below a second.
+	ClockSkew time.Duration
+	// Artifact is the executable that serves the connection, nil for a connector of this program.
+	Artifact *Artifact
 	// Unread says that the connection holds events which it cannot show, so that nobody knows of which class they are; "" if it shows
 	// all that it holds. A hunt for a class that the connection has no stream of is then not complete.
 	Unread string
@@ -40,6 +49,51 @@ type Description struct {
 	// that plan, search and later pages see the same events; "" if the source cannot do that. The host describes before every hunt,
 	// so Describe must be cheap.
 	Snapshot string
+}
+
+// Denial is something that the credential of a connection may not do.
+type Denial struct {
+	Action  string // in the source's words: "read", "monitor", "view_index_metadata"
+	Object  string // what it may not do that to: an index, a role, an endpoint
+	Message string // what follows for hunts and what to grant, in one line
+}
+
+// LimitScope says who shares a limit.
+type LimitScope string
+
+// The scopes of limits. Connections that share an account or an endpoint share its limit, whatever tenant they are of.
+const (
+	PerConnection LimitScope = "CONNECTION"
+	PerAccount    LimitScope = "ACCOUNT"
+	PerEndpoint   LimitScope = "ENDPOINT"
+)
+
+// Limit is what a source allows its callers.
+type Limit struct {
+	Scope      LimitScope
+	Key        string        // names the account or endpoint that is shared; "" for PerConnection
+	Concurrent int           // searches at a time; 0 for no limit
+	Searches   int           // searches started in Per; 0 for no limit
+	Per        time.Duration // 0 if Searches is 0
+}
+
+// Quota is what is left of something that a source rations.
+type Quota struct {
+	Name  string // in the source's words: "requests", "query units"
+	Left  int64
+	Of    int64 // 0 if not known
+	Reset int64 // when it is full again, microseconds, UTC; 0 if not known
+}
+
+// Artifact is an executable that serves a connection.
+type Artifact struct {
+	Name     string // of the plugin, as it says
+	Version  string // of the plugin, as it says
+	Digest   string // "sha256:" and the hex digest of the executable
+	Protocol int    // version of the plugin protocol that was agreed
+	PID      int    // of the process that runs now
+	Restarts int    // since the gateway started
+	Confined string // what the operating system bounds: "memory 512 MiB, CPU 2 (cgroup)"; "" if nothing
 }
 
 // Stream is a part of a connection that shares one mapping and one class, so that an attribute is provided by all of it or none.
@@ -59,6 +113,17 @@ type Stream struct {
 	Nulled      int64
 	NulledFirst string
 	Rows        int64 // events that the stream holds; -1 if not known
+	// Retention is how long the source keeps events; a hunt that reaches further back is told what was not there to search. 0 if it
+	// keeps them for ever or does not say.
+	Retention time.Duration
+	// Watermark is the instant (microseconds, UTC) before which the source holds every event; 0 if it does not say.
+	Watermark int64
+	// Lag is how long after it happened an event can usually be found; 0 if not known.
+	Lag time.Duration
+	// Ceiling is the largest number of rows that one search can give before the source truncates; 0 for no ceiling.
+	Ceiling int
+	// MaxValues is the largest number of values that an `in` may have at the source; 0 for no limit.
+	MaxValues int
 }
 
 // Provides says whether the stream can fill the column at path. The fixed columns are always there.

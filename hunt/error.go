@@ -26,6 +26,14 @@ const (
 	Internal           Code = "INTERNAL"             // a defect of Harrier
 	SourceFailureFatal Code = "SOURCE_FAILURE_FATAL" // a source failed and the caller asked for all or nothing
 	NotFound           Code = "NOT_FOUND"            // nothing of that id
+	SourceDenied       Code = "SOURCE_DENIED"        // the credential is wrong, expired or may not do it; the message says which
+	SourceThrottled    Code = "SOURCE_THROTTLED"     // the source asks to wait; RetryAfter says how long if it does
+	SourceSuspended    Code = "SOURCE_SUSPENDED"     // it failed so often that it is left alone for a while (the breaker is open)
+	SourceChanged      Code = "SOURCE_CHANGED"       // what was being read was deleted or re-mapped meanwhile
+	PluginRefused      Code = "PLUGIN_REFUSED"       // the executable is not the one that was pinned, cannot run here, or speaks no protocol of ours
+	PluginCrashed      Code = "PLUGIN_CRASHED"       // the process of the connection ended; it is started again
+	PluginProtocol     Code = "PLUGIN_PROTOCOL"      // the plugin broke the protocol: a frame that is none, a schema that lies
+	BeyondRetention    Code = "BEYOND_RETENTION"     // the source no longer has events of a part of the range
 )
 
 // Error is how everything in Harrier fails.
