@@ -12,8 +12,8 @@ import (
 // Setup is what an opener gets.
 type Setup struct {
 	ID       hunt.Identity
-	Decode   func(into any) error // decodes the connection's settings strictly, onto defaults; errors have their position
-	Path     func(string) string  // makes a path of the settings relative to the configuration file
+	Decode   func(into any) error             // decodes the connection's settings strictly, onto defaults; errors have their position
+	Path     func(string) string              // makes a path of the settings relative to the configuration file
 	Secret   func(ref string) (string, error) // reads a secret that the settings name as env:NAME or file:PATH; errors never hold it
 	Mappings *mapping.Set
 	Progress func(done, total int64) // bytes read while opening; may be nil
