@@ -31,10 +31,13 @@ func lineOf(l *hunt.Line) *model.CoverageLine {
 		Missing: append([]string{}, l.Missing...), RowsReturned: l.RowsReturned, Duplicates: l.Duplicates, Untimed: l.Untimed,
 		Rejected: l.Rejected, PartsFailed: l.PartsFailed, Notes: append([]string{}, l.Notes...), Rejects: []*model.RejectedRecord{}, Parts: []*model.FailedPart{}, Truncated: l.Truncated,
 		NulledFirst: text(l.NulledFirst), Native: text(l.Native), Dispositions: dispositionsOf(l.Dispositions), Error: errorOf(l.Err),
-		TookMs: float64(l.Took) / float64(time.Millisecond),
+		ThrottledMs: l.Throttled.Milliseconds(), TookMs: float64(l.Took) / float64(time.Millisecond),
 	}
 	if l.Searched != (hunt.TimeRange{}) {
 		out.Searched = rangeOf(l.Searched)
+	}
+	if l.Kept != nil {
+		out.Kept = rangeOf(*l.Kept)
 	}
 	if l.Watermark != 0 {
 		out.Watermark = (*model.DateTime)(&l.Watermark)

@@ -2,11 +2,14 @@ package graph
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/harrier-xdr/harrier/graph/model"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/hunt/plan"
+	"github.com/harrier-xdr/harrier/hunt/vector"
 )
 
 // Hunt runs a hunt to its end. The channel is closed when it has ended, or when the client has gone.
@@ -31,7 +34,7 @@ func (s *subscriptionResolver) Hunt(ctx context.Context, input model.Input, batc
 	}
 	req.query.Columns = selectedColumns(ctx, req.query.Class)
 	out := make(chan model.HuntUpdate)
-	run := &streamed{resolver: s.Resolver, req: req, batch: batch, out: out, notices: make(chan model.HuntUpdate, 16)}
+	run := &streamed{resolver: s.Resolver, req: req, batch: batch, out: out, noticed: make(chan struct{}, 1), latest: map[*plan.Step]*model.HuntProgress{}}
 	go run.run(ctx)
 	return out, nil
 }
@@ -42,8 +45,11 @@ type streamed struct {
 	req      *request
 	batch    int
 	out      chan<- model.HuntUpdate
-	notices  chan model.HuntUpdate // progress that waits to be sent; more than its room is left out
 	sent     int64
+	noticed  chan struct{} // there is something in latest
+
+	mu     sync.Mutex
+	latest map[*plan.Step]*model.HuntProgress // what sources said and was not sent yet
 }
 
 func (s *streamed) run(ctx context.Context) {
@@ -68,9 +74,30 @@ func (s *streamed) coverage(e *exec.Execution) *model.Coverage {
 	return c
 }
 
-// notice queues progress. It comes from the goroutines of the sources, so it never waits.
+// notice keeps what a source says on the way. It comes from the goroutines of the sources, so it never waits: of one stream, what has
+// not been sent yet is joined.
 func (s *streamed) notice(st *plan.Step, f hunt.Frame) {
-	p := &model.HuntProgress{Tenant: st.Ref.Tenant, Connection: st.Ref.Connection, Stream: st.Stream}
+	switch f.(type) {
+	case hunt.Progress, hunt.Throttled:
+	default:
+		return
+	}
+	s.mu.Lock()
+	p := s.latest[st]
+	if p == nil {
+		p = &model.HuntProgress{Tenant: st.Ref.Tenant, Connection: st.Ref.Connection, Stream: st.Stream}
+		s.latest[st] = p
+	}
+	join(p, f)
+	s.mu.Unlock()
+	select {
+	case s.noticed <- struct{}{}:
+	default:
+	}
+}
+
+// join adds to progress what a frame says.
+func join(p *model.HuntProgress, f hunt.Frame) {
 	switch f := f.(type) {
 	case hunt.Progress:
 		p.RowsScanned = &f.RowsScanned
@@ -79,51 +106,87 @@ func (s *streamed) notice(st *plan.Step, f hunt.Frame) {
 		}
 	case hunt.Throttled:
 		ms := f.RetryAfter.Milliseconds()
+		if p.ThrottledMs != nil {
+			ms += *p.ThrottledMs
+		}
 		p.ThrottledMs = &ms
-	default:
-		return
-	}
-	select {
-	case s.notices <- p:
-	default:
 	}
 }
 
-// rows sends the rows in batches, and progress between them; false if the client has gone.
+// idle is how long events wait for others to fill a message.
+const idle = 100 * time.Millisecond
+
+// rows sends the rows in batches as they come, and what sources say on the way when they say it; false if the client has gone.
 func (s *streamed) rows(ctx context.Context, e *exec.Execution) bool {
-	page := e.NewPage()
-	for run := range e.Rows() {
-		for run.From < run.To {
-			n := min(run.To-run.From, s.batch-page.Count)
-			part := run
-			part.To = run.From + n
-			page.Add(e, part)
-			run.From = part.To
-			if page.Count == s.batch {
-				if !s.flush(ctx, e, page) {
-					return false
-				}
-				page = e.NewPage()
+	runs, gone := make(chan vector.Run), make(chan struct{})
+	defer func() {
+		close(gone)
+		for range runs { // let the reader see the end
+		}
+	}()
+	go func() {
+		defer close(runs)
+		for run := range e.Rows() {
+			select {
+			case runs <- run:
+			case <-gone:
+				return
 			}
 		}
-		if !s.progress(ctx) {
+	}()
+	page := e.NewPage()
+	for ok := true; ok; {
+		var waited <-chan time.Time
+		if page.Count > 0 {
+			waited = time.After(idle)
+		}
+		select {
+		case run, more := <-runs:
+			if !more {
+				return s.progress(ctx) && (page.Count == 0 || s.flush(ctx, e, page))
+			}
+			page, ok = s.add(ctx, e, page, run)
+		case <-waited:
+			ok = s.flush(ctx, e, page)
+			page = e.NewPage()
+		case <-s.noticed:
+			ok = s.progress(ctx)
+		case <-ctx.Done():
 			return false
 		}
 	}
-	return s.progress(ctx) && (page.Count == 0 || s.flush(ctx, e, page))
+	return false
 }
 
-func (s *streamed) progress(ctx context.Context) bool {
-	for {
-		select {
-		case p := <-s.notices:
-			if !s.send(ctx, p) {
-				return false
+// add takes a run into the page and sends every page that is full; it returns the page that is not.
+func (s *streamed) add(ctx context.Context, e *exec.Execution, page *exec.Page, run vector.Run) (*exec.Page, bool) {
+	for run.From < run.To {
+		part := run
+		part.To = run.From + min(run.To-run.From, s.batch-page.Count)
+		page.Add(e, part)
+		run.From = part.To
+		if page.Count == s.batch {
+			if !s.flush(ctx, e, page) {
+				return page, false
 			}
-		default:
-			return true
+			page = e.NewPage()
 		}
 	}
+	return page, true
+}
+
+// progress sends what sources have said since the last time.
+func (s *streamed) progress(ctx context.Context) bool {
+	s.mu.Lock()
+	said := s.latest
+	s.latest = map[*plan.Step]*model.HuntProgress{}
+	s.mu.Unlock()
+	for _, p := range said {
+		if !s.send(ctx, p) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *streamed) flush(ctx context.Context, e *exec.Execution, page *exec.Page) bool {

@@ -226,15 +226,46 @@ func TestSubscriptionShowsProgressAndFailures(t *testing.T) {
 	}}
 	w := pair(t, script)
 	got := follow(t.Context(), t, serve(t, w), vars{"in": huntOf("processActivities", vars{}), "batch": 100}).all()
-	texts := []string{}
+	said := map[string]any{} // messages of one stream may come joined
 	for _, p := range got.progress {
-		texts = append(texts, fmt.Sprintf("%v/%v/%v scanned %v, %v of %v, throttled %v", p.at("hunt.tenant"), p.at("hunt.connection"), p.at("hunt.stream"), p.at("hunt.rowsScanned"), p.at("hunt.partsDone"), p.at("hunt.partsTotal"), p.at("hunt.throttledMs")))
+		for _, field := range []string{"tenant", "connection", "stream", "rowsScanned", "partsDone", "partsTotal", "throttledMs"} {
+			if v := p.at("hunt." + field); v != nil {
+				said[field] = v
+			}
+		}
 	}
-	if want := []string{"acme/odd/s scanned 5, 1 of 2, throttled <nil>", "acme/odd/s scanned <nil>, <nil> of <nil>, throttled 1500"}; !slices.Equal(texts, want) {
-		t.Errorf("progress %q, want %q", texts, want)
+	if text, want := fmt.Sprint(said), "map[connection:odd partsDone:1 partsTotal:2 rowsScanned:5 stream:s tenant:acme throttledMs:1500]"; text != want {
+		t.Errorf("progress %s, want %s", text, want)
 	}
 	if got.done.at("hunt.coverage.complete") != false || got.done.text("hunt.coverage.connections.1") != "map[connection:odd error:map[code:SOURCE_UNAVAILABLE] rowsReturned:0 state:FAILED]" || len(got.uids) == 0 {
 		t.Errorf("%d events, done %v", len(got.uids), got.done.Data)
+	}
+}
+
+// TestThrottlingIsSeenAsItHappens: the source goes on only after the client has been told that it waits.
+func TestThrottlingIsSeenAsItHappens(t *testing.T) {
+	seen := make(chan struct{})
+	script := &scripted{search: func(ctx context.Context, _ *hunt.Translation, _ frames) frames {
+		return func(yield func(hunt.Frame, error) bool) {
+			yield(hunt.Throttled{RetryAfter: time.Minute}, nil)
+			select {
+			case <-seen:
+				yield(hunt.End{}, nil)
+			case <-ctx.Done():
+				yield(nil, ctx.Err())
+			}
+		}
+	}}
+	f := follow(t.Context(), t, serve(t, pair(t, script)), vars{"in": huntOf("processActivities", vars{}), "batch": 100})
+	var done *reply
+	for r := f.next(); r != nil; r = f.next() {
+		if r.at("hunt.throttledMs") != nil {
+			close(seen)
+		}
+		done = r
+	}
+	if done.at("hunt.coverage.complete") != true || fmt.Sprint(done.at("hunt.coverage.connections.1.state")) != "COMPLETE" {
+		t.Errorf("the hunt ended with %v", done.Data)
 	}
 }
 

@@ -17,6 +17,19 @@ const (
 	ImpossibleState State = "IMPOSSIBLE" // it has no attribute that the hunt asks for, so it could not be asked
 )
 
+// StateOf is the state of a stream that failed with a code.
+func StateOf(c Code) State {
+	switch c {
+	case SourceDenied:
+		return Denied
+	case SourceThrottled:
+		return ThrottledOut
+	case SourceTimeout:
+		return TimedOut
+	}
+	return Failed
+}
+
 // Verdict is what a hunt may conclude.
 type Verdict string
 
@@ -53,6 +66,8 @@ type Line struct {
 	Dispositions []Disposed
 	Native       string
 	Err          *Error
+	Throttled    time.Duration // how long the source, or the limit that it asks for, made the search wait in all
+	Kept         *TimeRange    // what the source still has of the hunt's range; nil if its retention covers the range or it does not say
 	Took         time.Duration
 }
 

@@ -62,6 +62,7 @@ type Query struct {
 	Connections []string // connections to search by name; all if empty
 	After       *Key     // rows after this one only; nil from the start
 	Limit       int      // rows wanted; 0 for all
+	Now         int64    // when the hunt was asked, microseconds, UTC: what the retention of a source is counted from
 	// Snapshots pins what each connection shows, by ConnectionRef; a connection without one shows its newest state.
 	Snapshots map[ConnectionRef]string
 }

@@ -304,6 +304,61 @@ func (ec *executionContext) fieldContext_CoverageLine_searched(_ context.Context
 	return fc, nil
 }
 
+func (ec *executionContext) _CoverageLine_kept(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CoverageLine_kept(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kept, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TimeRange) graphql.Marshaler {
+			return ec.marshalOTimeRange2ᚖgithubᚗcomᚋharrierᚑxdrᚋharrierᚋgraphᚋmodelᚐTimeRange(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CoverageLine_kept(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CoverageLine",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TimeRange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CoverageLine_throttledMs(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CoverageLine_throttledMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ThrottledMs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNLong2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CoverageLine_throttledMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CoverageLine", field, false, false, errors.New("field of type Long does not have child fields"))
+}
+
 func (ec *executionContext) _CoverageLine_watermark(ctx context.Context, field graphql.CollectedField, obj *model.CoverageLine) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1195,6 +1250,16 @@ func (ec *executionContext) _CoverageLine(ctx context.Context, sel ast.Selection
 		case "searched":
 			out.Values[i] = ec._CoverageLine_searched(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "kept":
+			out.Values[i] = ec._CoverageLine_kept(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "throttledMs":
+			out.Values[i] = ec._CoverageLine_throttledMs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "watermark":

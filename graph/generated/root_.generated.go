@@ -193,6 +193,10 @@ type CoverageLine {
   missing: [String!]!
   "The range that was really searched, null if none was."
   searched: TimeRange
+  "What the source still has of the range; null if its retention covers the range, or if it does not say."
+  kept: TimeRange
+  "How long the source, or the limit that it asks for, made the search wait, in milliseconds."
+  throttledMs: Long!
   "The source holds every event before this instant, null if it does not say."
   watermark: DateTime
   "Records that were looked at, null if not known."
@@ -6401,6 +6405,10 @@ func (ec *executionContext) childFields_CoverageLine(ctx context.Context, field 
 		return ec.fieldContext_CoverageLine_missing(ctx, field)
 	case "searched":
 		return ec.fieldContext_CoverageLine_searched(ctx, field)
+	case "kept":
+		return ec.fieldContext_CoverageLine_kept(ctx, field)
+	case "throttledMs":
+		return ec.fieldContext_CoverageLine_throttledMs(ctx, field)
 	case "watermark":
 		return ec.fieldContext_CoverageLine_watermark(ctx, field)
 	case "rowsScanned":

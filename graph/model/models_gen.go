@@ -407,6 +407,10 @@ type CoverageLine struct {
 	Missing []string `json:"missing"`
 	// The range that was really searched, null if none was.
 	Searched *TimeRange `json:"searched,omitempty"`
+	// What the source still has of the range; null if its retention covers the range, or if it does not say.
+	Kept *TimeRange `json:"kept,omitempty"`
+	// How long the source, or the limit that it asks for, made the search wait, in milliseconds.
+	ThrottledMs int64 `json:"throttledMs"`
 	// The source holds every event before this instant, null if it does not say.
 	Watermark *DateTime `json:"watermark,omitempty"`
 	// Records that were looked at, null if not known.

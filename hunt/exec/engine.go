@@ -96,6 +96,9 @@ func (d *Described) describe(ctx context.Context) {
 
 // Plan plans a query over the connections as they are now.
 func (e *Engine) Plan(ctx context.Context, q *hunt.Query) *plan.Plan {
+	if q.Now == 0 {
+		q.Now = time.Now().UnixMicro()
+	}
 	var sources []plan.Source
 	for _, d := range e.Describe(ctx, q.Tenants) {
 		s := plan.Source{Ref: d.Ref, Description: d.Description, Err: d.Err}

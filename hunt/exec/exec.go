@@ -81,6 +81,7 @@ func lineOf(p *plan.Plan, st *plan.Step) hunt.Line {
 	l := hunt.Line{
 		Tenant: st.Ref.Tenant, Connection: st.Ref.Connection, Stream: st.Stream, Class: p.Query.Class.Name, State: st.State,
 		Reason: st.Reason, Missing: st.Missing, Untimed: st.Untimed, Nulled: st.Nulled, NulledFirst: st.NulledFirst, Notes: st.Notes, RowsScanned: -1, Err: st.Err,
+		Watermark: st.Watermark, Kept: st.Kept,
 	}
 	if st.Translation != nil {
 		l.Native, l.Dispositions = st.Translation.Native, st.Translation.Predicates

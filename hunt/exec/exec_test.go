@@ -23,13 +23,15 @@ import (
 type scripted struct {
 	script func(ctx context.Context, yield func(hunt.Frame, error) bool)
 	down   *hunt.Error
+
+	retention time.Duration
 }
 
 func (s *scripted) Describe(context.Context) (*hunt.Description, error) {
 	if s.down != nil {
 		return nil, s.down
 	}
-	return &hunt.Description{Streams: []hunt.Stream{{Name: "s", Class: ocsf.ByUID(ocsf.BaseEvent), Attributes: map[string]bool{"message": true}}}}, nil
+	return &hunt.Description{Streams: []hunt.Stream{{Name: "s", Class: ocsf.ByUID(ocsf.BaseEvent), Attributes: map[string]bool{"message": true}, Retention: s.retention}}}, nil
 }
 
 func (s *scripted) Translate(r hunt.Request) (*hunt.Translation, error) {
@@ -72,6 +74,11 @@ func frames(list ...hunt.Frame) *scripted {
 			}
 		}
 	}}
+}
+
+// fails plays nothing but an error.
+func fails(err *hunt.Error) *scripted {
+	return &scripted{script: func(_ context.Context, yield func(hunt.Frame, error) bool) { yield(nil, err) }}
 }
 
 // engine makes connections named a, b, c ... of tenant t.
@@ -152,6 +159,9 @@ func TestStatesOfASource(t *testing.T) {
 		{"a part failed", frames(hunt.PartFailed{Part: "f.gz", Err: damaged}, batch(event{1, "x"}), hunt.End{}), hunt.Partial, hunt.SourceDamaged, 2},
 		{"records rejected", frames(hunt.Rejected{Part: "f", Count: 3, Offset: 17, Reason: "no JSON"}, hunt.End{}), hunt.Partial, hunt.RecordsRejected, 1},
 		{"rows after End", frames(hunt.End{}, batch(event{1, "x"})), hunt.Failed, hunt.SourceFailed, 1},
+		{"refuses the credential", fails(&hunt.Error{Code: hunt.SourceDenied, Message: "the key has expired"}), hunt.Denied, hunt.SourceDenied, 1},
+		{"asks to wait for good", fails(&hunt.Error{Code: hunt.SourceThrottled, Message: "too many requests"}), hunt.ThrottledOut, hunt.SourceThrottled, 1},
+		{"says itself that it was too slow", fails(&hunt.Error{Code: hunt.SourceTimeout, Message: "no frame"}), hunt.TimedOut, hunt.SourceTimeout, 1},
 		{"cannot be described", &scripted{down: boom}, hunt.Failed, hunt.SourceUnavailable, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -295,8 +305,8 @@ func TestOneBadConnectionKeepsNobodyWaiting(t *testing.T) {
 			t.Errorf("rows are %v", got)
 		}
 		for i, want := range []hunt.Code{hunt.SourceTimeout, hunt.Internal} {
-			if l := p.Coverage.Lines[i+1]; l.State != hunt.Failed || l.Err.Code != want {
-				t.Errorf("%s is %s %v, want FAILED %s", l.Connection, l.State, l.Err, want)
+			if l := p.Coverage.Lines[i+1]; l.State != hunt.StateOf(want) || l.Err.Code != want {
+				t.Errorf("%s is %s %v, want %s", l.Connection, l.State, l.Err, want)
 			}
 		}
 	})
@@ -308,5 +318,31 @@ func TestTenantWithoutConnectionIsNotSearched(t *testing.T) {
 	p := engine(0, frames(hunt.End{})).Page(t.Context(), q, 10)
 	if len(p.Coverage.Lines) != 2 || p.Coverage.Complete() || p.Coverage.Verdict(0) != hunt.NotFoundPartial {
 		t.Errorf("coverage is %+v: nothing of the tenant typo was searched", p.Coverage.Lines)
+	}
+}
+
+// TestRetention: what the source no longer has is not searched, and the line says so even though the rest was.
+func TestRetention(t *testing.T) {
+	day := 24 * time.Hour
+	for _, c := range []struct {
+		start, end int64 // days before now
+		state      hunt.State
+		kept       bool
+	}{{30, 1, hunt.Complete, false}, {90, 1, hunt.Complete, false}, {91, 1, hunt.Partial, true}, {200, 100, hunt.ImpossibleState, false}} {
+		q := query()
+		q.Now = (1000 * day).Microseconds()
+		q.Range = hunt.TimeRange{Start: q.Now - (time.Duration(c.start) * day).Microseconds(), End: q.Now - (time.Duration(c.end) * day).Microseconds()}
+		source := frames(batch(event{q.Range.End - 1, "x"}), hunt.End{})
+		source.retention = 90 * day
+		l := engine(0, source).Page(t.Context(), q, 10).Coverage.Lines[0]
+		if l.State != c.state || (l.Kept != nil) != c.kept || (l.Err != nil) != (c.state != hunt.Complete) {
+			t.Errorf("%d to %d days ago: %s, kept %v, %v; want %s", c.start, c.end, l.State, l.Kept, l.Err, c.state)
+		}
+		if l.Err != nil && l.Err.Code != hunt.BeyondRetention {
+			t.Errorf("%d to %d days ago: %v", c.start, c.end, l.Err)
+		}
+		if c.kept && l.Searched != *l.Kept {
+			t.Errorf("%d to %d days ago: searched %s, kept %s", c.start, c.end, l.Searched, l.Kept)
+		}
 	}
 }

@@ -176,14 +176,16 @@ func (e *Execution) note(s *stream, f hunt.Frame) {
 		s.line.RowsScanned = f.RowsScanned
 	case hunt.Watermark:
 		s.line.Watermark = f.Time
+	case hunt.Throttled:
+		s.line.Throttled += f.RetryAfter
 	case hunt.PartFailed:
 		e.gaps.Store(true)
 		s.line.PartsFailed++
 		if len(s.line.Parts) < keptRejects {
 			s.line.Parts = append(s.line.Parts, f)
 		}
-		if s.line.Err == nil {
-			s.line.Err = f.Err
+		if s.line.PartsFailed == 1 {
+			s.line.Err = f.Err // says more than that the source has dropped old events
 		}
 	case hunt.Rejected:
 		e.gaps.Store(true)
@@ -207,10 +209,15 @@ func (e *Execution) note(s *stream, f hunt.Frame) {
 func (s *stream) finish(ctx context.Context, q *hunt.Query, err error) {
 	l := &s.line
 	l.Searched = q.Range
+	if l.Kept != nil {
+		l.Searched = *l.Kept
+	}
 	switch {
 	case errors.Is(err, errStopped) || err != nil && errors.Is(context.Cause(ctx), errStopped):
-		l.Searched = s.seen(q)
+		l.Searched = s.seen(l.Searched, q.Order)
 		s.gap()
+	case errors.As(err, new(*hunt.Error)) && ctx.Err() == nil:
+		fail(l, hunt.AsError(err, hunt.SourceFailed))
 	case errors.Is(err, context.DeadlineExceeded) || err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		l.State, l.Searched = hunt.TimedOut, hunt.TimeRange{}
 		l.Err = &hunt.Error{Code: hunt.SourceTimeout, Message: "the source did not answer before its deadline", Retryable: true, Cause: err}
@@ -218,13 +225,17 @@ func (s *stream) finish(ctx context.Context, q *hunt.Query, err error) {
 		l.State, l.Searched = hunt.Partial, hunt.TimeRange{}
 		l.Err = &hunt.Error{Code: hunt.Cancelled, Message: "the caller went away", Cause: err}
 	case err != nil:
-		l.State, l.Err, l.Searched = hunt.Failed, hunt.AsError(err, hunt.SourceFailed), hunt.TimeRange{}
+		fail(l, hunt.AsError(err, hunt.SourceFailed))
 	case !s.ended:
-		l.State, l.Searched = hunt.Failed, hunt.TimeRange{}
-		l.Err = &hunt.Error{Code: hunt.StreamWithoutEnd, Message: "the source stopped without saying that it was complete"}
+		fail(l, &hunt.Error{Code: hunt.StreamWithoutEnd, Message: "the source stopped without saying that it was complete"})
 	default:
 		s.gap()
 	}
+}
+
+// fail says that nothing can be relied on. The error is that of the source, not what the plan knew of its retention.
+func fail(l *hunt.Line, err *hunt.Error) {
+	l.State, l.Err, l.Searched = hunt.StateOf(err.Code), err, hunt.TimeRange{}
 }
 
 // gap makes the line PARTIAL if the source told of something that it could not search.
@@ -235,17 +246,18 @@ func (s *stream) gap() {
 		l.State = hunt.Partial
 	case l.Rejected > 0:
 		l.State, l.Err = hunt.Partial, rejectedError(l)
+	case l.Kept != nil:
+		l.State = hunt.Partial
 	}
 }
 
 // seen is the range that was searched when the stream was stopped because the page was full: up to its last row.
-func (s *stream) seen(q *hunt.Query) hunt.TimeRange {
-	r := q.Range
+func (s *stream) seen(r hunt.TimeRange, order hunt.Order) hunt.TimeRange {
 	if s.last == nil {
 		return r
 	}
 	us, _ := vector.KeyAt(s.last, 0)
-	if q.Order == hunt.TimeDesc {
+	if order == hunt.TimeDesc {
 		r.Start = us
 	} else {
 		r.End = us + 1

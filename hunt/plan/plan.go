@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
@@ -30,6 +31,10 @@ type Step struct {
 	Nulled      int64
 	NulledFirst string
 	Notes       []string // what the connection does not search, and why
+	Watermark   int64    // microseconds; 0 if the source does not say
+	// Kept is what the source still has of the hunt's range; nil if that is all of it or the source does not say. The rest may have
+	// held such rows, so the answer is not complete.
+	Kept        *hunt.TimeRange
 	Translation *hunt.Translation
 	Residual    hunt.Expr // checked on the rows that come back
 }
@@ -82,7 +87,7 @@ func unconnected(q *hunt.Query, planned []*Step) []*Step {
 // steps plans the streams of one connection. A connection without a stream of the class is one pruned step, not an absence.
 func steps(q *hunt.Query, s Source) []*Step {
 	if s.Err != nil {
-		return []*Step{{Ref: s.Ref, State: hunt.Failed, Reason: "the connection cannot be used", Err: s.Err}}
+		return []*Step{{Ref: s.Ref, State: hunt.StateOf(s.Err.Code), Reason: "the connection cannot be used", Err: s.Err}}
 	}
 	if len(s.Description.Streams) == 0 && len(s.Description.Notes) > 0 {
 		return []*Step{{Ref: s.Ref, State: hunt.ImpossibleState, Reason: "nothing of the connection can be searched", Notes: s.Description.Notes}}
@@ -110,7 +115,8 @@ func without(q *hunt.Query, s Source) *Step {
 }
 
 func step(q *hunt.Query, s Source, stream *hunt.Stream) *Step {
-	st := &Step{Ref: s.Ref, Stream: stream.Name, State: hunt.Complete, Untimed: stream.Untimed, Nulled: stream.Nulled, NulledFirst: stream.NulledFirst, Residual: hunt.True()}
+	st := &Step{Ref: s.Ref, Stream: stream.Name, State: hunt.Complete, Untimed: stream.Untimed, Nulled: stream.Nulled, NulledFirst: stream.NulledFirst, Watermark: stream.Watermark, Residual: hunt.True()}
+	kept := kept(q, stream)
 	switch verdict, missing := possible(q.Where, stream); {
 	case verdict == never:
 		st.State, st.Reason = hunt.Pruned, "its "+closedReason(q.Where, stream)+" cannot satisfy the hunt"
@@ -118,10 +124,36 @@ func step(q *hunt.Query, s Source, stream *hunt.Stream) *Step {
 		st.State, st.Reason = hunt.Pruned, "its events are of "+stream.Time.String()
 	case verdict == unknown:
 		st.State, st.Missing, st.Reason = hunt.ImpossibleState, missing, "the stream has no such attribute"
+	case kept.Start >= kept.End:
+		st.State, st.Reason, st.Err = hunt.ImpossibleState, "the source no longer has events of that time", retention(stream)
 	default:
+		if kept != q.Range {
+			st.Kept, st.Err = &kept, retention(stream)
+		}
 		translate(q, s, stream, st)
 	}
 	return st
+}
+
+// kept is the part of the hunt's range that the source has not dropped yet.
+func kept(q *hunt.Query, stream *hunt.Stream) hunt.TimeRange {
+	r := q.Range
+	if stream.Retention > 0 && q.Now > 0 {
+		r.Start = max(r.Start, q.Now-stream.Retention.Microseconds())
+	}
+	return r
+}
+
+func retention(stream *hunt.Stream) *hunt.Error {
+	return &hunt.Error{Op: "plan", Code: hunt.BeyondRetention, Message: fmt.Sprintf("the source keeps events for %s; the earlier part of the range is not there to search", days(stream.Retention))}
+}
+
+// days writes a duration as people say it of retention.
+func days(d time.Duration) string {
+	if day := 24 * time.Hour; d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
 }
 
 // translate asks the connector for the native form and keeps what must be checked again.
