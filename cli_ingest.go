@@ -4,20 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/harrier-xdr/harrier/connectors"
 	"github.com/harrier-xdr/harrier/connectors/files"
-	"github.com/harrier-xdr/harrier/connectors/lake"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/mapping"
 )
 
 type ingestCmd struct {
 	Config string   `short:"c" help:"Configuration file." default:"harrier.yaml" placeholder:"FILE"`
-	Into   string   `help:"Connection to write to: the name of a lake, or tenant/name." required:"true" placeholder:"CONNECTION"`
+	Into   string   `help:"Connection to write to: the name of a lake or a search cluster, or tenant/name." required:"true" placeholder:"CONNECTION"`
 	Paths  []string `arg:"" help:"Folders of native logs." placeholder:"DIR"`
 }
 
@@ -30,13 +33,13 @@ Examples:
 `
 }
 
-// Run reads the folders into the lake.
+// Run reads the folders into the connection.
 func (i ingestCmd) Run(p *program) error {
 	cfg, err := loadConfig(i.Config)
 	if err != nil {
 		return err
 	}
-	id, lakeCfg, err := i.target(cfg)
+	n, err := i.named(cfg)
 	if err != nil {
 		return err
 	}
@@ -44,12 +47,17 @@ func (i ingestCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	into, err := lake.Open(p.ctx, id, lakeCfg)
+	into, err := connectors.Table()[n.Connector](p.ctx, cfg.setup(n, set))
 	if err != nil {
 		return err
 	}
+	sink, ok := into.(hunt.Sink)
+	if !ok {
+		err := configError(cfg.file, "line %d: %s is a %s connection, which cannot be written to", n.line, i.Into, n.Connector)
+		return errors.Join(err, into.Close())
+	}
 	var failed []error
-	work := &ingester{p: p, into: into, id: id, set: set, taken: map[string]bool{}}
+	work := &ingester{p: p, into: sink, id: hunt.Identity{Tenant: n.Tenant, Connection: n.Name}, set: set, taken: map[string]bool{}}
 	for _, dir := range i.Paths {
 		failed = append(failed, work.folder(p.ctx, dir))
 	}
@@ -79,23 +87,6 @@ func (i ingestCmd) named(cfg *Config) (*ConnectionConfig, error) {
 	return nil, configError(cfg.file, "--into %s is ambiguous: say %s", i.Into, strings.Join(names, " or "))
 }
 
-// target finds the lake connection that --into names.
-func (i ingestCmd) target(cfg *Config) (hunt.Identity, lake.Config, error) {
-	n, err := i.named(cfg)
-	if err != nil {
-		return hunt.Identity{}, lake.Config{}, err
-	}
-	if n.Connector != "lake" {
-		return hunt.Identity{}, lake.Config{}, configError(cfg.file, "line %d: %s is a %s connection; only a lake can be written to", n.line, i.Into, n.Connector)
-	}
-	var c lake.Config
-	if err := cfg.decoder(n)(&c); err != nil {
-		return hunt.Identity{}, lake.Config{}, err
-	}
-	c.Path = cfg.path(c.Path)
-	return hunt.Identity{Tenant: n.Tenant, Connection: n.Name}, c, nil
-}
-
 // ingested is what became of one part of a folder.
 type ingested struct {
 	Part     string `json:"part"`
@@ -117,11 +108,11 @@ type ingestReport struct {
 	Rejected   int64      `json:"rejected"`
 }
 
-// ingester reads folders into a lake.
+// ingester reads folders into a sink.
 type ingester struct {
 	p    *program
-	into *lake.Lake
-	id   hunt.Identity // of the lake's connection: event uids depend on it
+	into hunt.Sink
+	id   hunt.Identity // of the sink's connection: event uids depend on it
 	set  *mapping.Set
 
 	taken  map[string]bool // digests that this run ingests
@@ -141,7 +132,7 @@ func (i *ingester) folder(ctx context.Context, dir string) error {
 		return err
 	}
 	defer from.Close() //nolint:errcheck // reading only: nothing is lost
-	reports, groups, err := i.group(from.Parts())
+	reports, groups, err := i.group(ctx, from.Parts())
 	defer func() { i.report.Parts = append(i.report.Parts, reports...) }()
 	failed := []error{err}
 	for _, g := range groups {
@@ -153,14 +144,14 @@ func (i *ingester) folder(ctx context.Context, dir string) error {
 }
 
 // group decides what becomes of each part and gathers those to ingest into commits.
-func (i *ingester) group(parts []files.Part) (reports []ingested, groups [][]*ingested, err error) {
+func (i *ingester) group(ctx context.Context, parts []files.Part) (reports []ingested, groups [][]*ingested, err error) {
 	var failed []error
 	var rows int64
 	reports = make([]ingested, len(parts))
 	for k, part := range parts {
 		r := &reports[k]
 		*r = ingested{Part: part.Name, State: "INGESTED", digest: part.Digest}
-		known, err := i.into.Has(part.Digest)
+		known, err := i.into.Has(ctx, part.Digest)
 		switch {
 		case err != nil:
 			failed = append(failed, r.fail(err))
@@ -192,7 +183,7 @@ func (i *ingester) commit(ctx context.Context, from *files.Files, parts []*inges
 	switch {
 	case err == nil:
 		return nil
-	case len(parts) == 1 && errors.Is(err, lake.ErrIngested): // somebody else was faster
+	case len(parts) == 1 && errors.Is(err, hunt.ErrIngested): // somebody else was faster
 		*parts[0] = ingested{Part: parts[0].Part, State: "SKIPPED"}
 		return nil
 	case len(parts) == 1 || ctx.Err() != nil:
@@ -209,23 +200,18 @@ func (i *ingester) commit(ctx context.Context, from *files.Files, parts []*inges
 }
 
 func (i *ingester) tryCommit(ctx context.Context, from *files.Files, parts []*ingested) error {
-	var inputs []lake.Input
+	var inputs []hunt.Input
 	for _, r := range parts {
-		inputs = append(inputs, lake.Input{Name: r.Part, Digest: r.digest})
+		inputs = append(inputs, hunt.Input{Name: r.Part, Digest: r.digest})
 	}
 	w, err := i.into.Begin(ctx, inputs...)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	var counted []lake.Counts
-	for _, r := range parts {
-		counts, err := from.Scan(ctx, r.Part, func(s *hunt.Stream, rec arrow.RecordBatch) error { return w.Append(s, rec) })
-		if err != nil {
-			return err
-		}
-		r.Records, r.Rejected, r.Rows = counts.Records, counts.Rejected, counts.Rows
-		counted = append(counted, lake.Counts{Records: counts.Records, Rejected: counts.Rejected})
+	counted, err := scan(ctx, from, parts, w)
+	if err != nil {
+		return err
 	}
 	if err := w.Commit(counted...); err != nil {
 		return err
@@ -238,6 +224,28 @@ func (i *ingester) tryCommit(ctx context.Context, from *files.Files, parts []*in
 	i.report.Rows += rows
 	i.report.Duplicates += duplicates
 	return nil
+}
+
+// scan maps the parts on all processors and appends their rows as they come.
+func scan(ctx context.Context, from *files.Files, parts []*ingested, w hunt.SinkWriter) ([]hunt.Counts, error) {
+	var mu sync.Mutex
+	add := func(s *hunt.Stream, rec arrow.RecordBatch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return w.Append(s, rec)
+	}
+	counted := make([]hunt.Counts, len(parts))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for k, r := range parts {
+		work.Go(func() error {
+			counts, err := from.Scan(ctx, r.Part, add)
+			r.Records, r.Rejected, r.Rows = counts.Records, counts.Rejected, counts.Rows
+			counted[k] = hunt.Counts{Records: counts.Records, Rejected: counts.Rejected}
+			return err
+		})
+	}
+	return counted, work.Wait()
 }
 
 func (p *program) printIngested(r *ingestReport) {

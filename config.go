@@ -13,6 +13,7 @@ import (
 
 	"github.com/harrier-xdr/harrier/connectors"
 	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/mapping"
 	"github.com/harrier-xdr/harrier/hunt/mapping/strictyaml"
 )
 
@@ -136,6 +137,35 @@ func validName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r == '_')
 	})
+}
+
+// setup is what a connector of the configuration is opened with.
+func (c *Config) setup(n *ConnectionConfig, set *mapping.Set) connectors.Setup {
+	return connectors.Setup{ID: hunt.Identity{Tenant: n.Tenant, Connection: n.Name}, Decode: c.decoder(n), Path: c.path, Secret: c.secret, Mappings: set}
+}
+
+// secret reads a secret that settings name: env:NAME is a variable of the environment, file:PATH the first line of a file. The
+// settings never hold the secret itself, and no error does.
+func (c *Config) secret(ref string) (string, error) {
+	kind, name, _ := strings.Cut(ref, ":")
+	switch {
+	case kind == "env" && name != "":
+		if v := os.Getenv(name); v != "" {
+			return v, nil
+		}
+		return "", configError(c.file, "the secret env:%s is not there: set the variable %[1]s", name)
+	case kind == "file" && name != "":
+		text, err := os.ReadFile(c.path(name))
+		if err != nil {
+			return "", configError(c.file, "the secret file:%s cannot be read: %v", name, unwrapPath(err))
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		if line = strings.TrimRight(line, "\r"); line != "" {
+			return line, nil
+		}
+		return "", configError(c.file, "the secret file:%s is empty", name)
+	}
+	return "", configError(c.file, "a secret must be given as env:NAME or file:PATH, never as itself")
 }
 
 // decoder returns the function that decodes a connection's settings, with paths relative to the configuration file.

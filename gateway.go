@@ -69,7 +69,7 @@ func openConnections(ctx context.Context, c *Config, set *mapping.Set, log zerol
 		wg.Go(func() {
 			ref := hunt.ConnectionRef{Tenant: n.Tenant, Connection: n.Name}
 			out[i] = exec.Connection{Ref: ref, Kind: n.Connector}
-			conn, err := connectors.Table()[n.Connector](ctx, connectors.Setup{ID: hunt.Identity(ref), Decode: c.decoder(n), Path: c.path, Mappings: set})
+			conn, err := connectors.Table()[n.Connector](ctx, c.setup(n, set))
 			if err != nil {
 				out[i].Err = hunt.AsError(err, hunt.SourceUnavailable)
 				log.Error().Str("connection", ref.String()).Str("code", string(out[i].Err.Code)).Msg(err.Error())

@@ -76,6 +76,8 @@ func table() []layer {
 		// The one folder of connectors/ that knows them all: the table of openers.
 		{folder: "connectors", ours: append([]string{"connectors"}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
 		{folder: "connectors/*", ours: append([]string{"."}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
+		// Starts real nodes; what tests need for that is beside it.
+		{folder: "connectors/elastic/node/nodetest", ours: []string{"connectors/elastic/node"}},
 		{folder: "plugins", ours: append([]string{"plugins"}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
 		{folder: "containment", ours: []string{"containment", "hunt"}, notOurs: []string{"hunt/hunttest"}, foreign: []group{sql, vendors, gql, testkit}},
 		{folder: "access", ours: []string{"access", "hunt"}, foreign: []group{sql, web, gql, testkit}},

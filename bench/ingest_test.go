@@ -121,7 +121,7 @@ func ingest(ctx context.Context, u *unpacked, dir string) (*ingestReport, error)
 func ingestPart(ctx context.Context, into *lake.Lake, from *files.Files, part files.Part) (sourceReport, error) {
 	s := sourceReport{Source: strings.TrimSuffix(part.Name, ".ndjson")}
 	began := time.Now()
-	w, err := into.Begin(ctx, lake.Input{Name: part.Name, Digest: part.Digest})
+	w, err := into.Begin(ctx, hunt.Input{Name: part.Name, Digest: part.Digest})
 	if err != nil {
 		return s, err
 	}
@@ -130,7 +130,7 @@ func ingestPart(ctx context.Context, into *lake.Lake, from *files.Files, part fi
 	if err != nil {
 		return s, err
 	}
-	if err := w.Commit(lake.Counts{Records: counts.Records, Rejected: counts.Rejected}); err != nil {
+	if err := w.Commit(hunt.Counts{Records: counts.Records, Rejected: counts.Rejected}); err != nil {
 		return s, err
 	}
 	s.Took, s.Records, s.Rejected, s.Untimed = time.Since(began), counts.Records, counts.Rejected, counts.Untimed

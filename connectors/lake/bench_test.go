@@ -49,7 +49,7 @@ func benchLake(b *testing.B) *lake.Lake {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.Close() })
-	w, err := l.Begin(b.Context(), lake.Input{Name: "bench", Digest: "bench"})
+	w, err := l.Begin(b.Context(), hunt.Input{Name: "bench", Digest: "bench"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func benchLake(b *testing.B) *lake.Lake {
 			b.Fatal(err)
 		}
 	}
-	if err := w.Commit(lake.Counts{Records: benchRows}); err != nil {
+	if err := w.Commit(hunt.Counts{Records: benchRows}); err != nil {
 		b.Fatal(err)
 	}
 	return l

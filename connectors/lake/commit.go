@@ -27,7 +27,7 @@ type commit struct {
 
 // inputDoc is one input with what became of its records.
 type inputDoc struct {
-	Input
+	hunt.Input
 	Records  int64 `json:"records"`
 	Rejected int64 `json:"rejected"` // records that could not be decoded
 }

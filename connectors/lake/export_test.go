@@ -9,10 +9,13 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/harrier-xdr/harrier/hunt"
 )
 
 // Flush writes what a writer holds, as a full buffer does.
-func Flush(w *Writer) error {
+func Flush(out hunt.SinkWriter) error {
+	w := out.(*Writer)
 	for _, b := range w.buffers {
 		if err := w.flush(b); err != nil {
 			return err
@@ -22,7 +25,7 @@ func Flush(w *Writer) error {
 }
 
 // Crash ends a writer as the end of its process does: its lock is freed and its files stay.
-func Crash(w *Writer) { w.lock.Close() }
+func Crash(w hunt.SinkWriter) { w.(*Writer).lock.Close() }
 
 // Age rewrites the files and the log of a lake as a version that did not know some columns would have written them. Open it anew then.
 func Age(t *testing.T, l *Lake, lost ...string) {

@@ -43,7 +43,10 @@ type Lake struct {
 	described *hunt.Description // of the newest commit that was described
 }
 
-var _ hunt.Connector = (*Lake)(nil)
+var (
+	_ hunt.Connector = (*Lake)(nil)
+	_ hunt.Sink      = (*Lake)(nil)
+)
 
 // Open opens the folder of one connection and makes it if it is not there. The error is a *hunt.Error: BAD_CONFIG without a path,
 // SOURCE_UNAVAILABLE if the folder or DuckDB cannot be opened, SOURCE_DAMAGED if the commit log cannot be read.

@@ -21,7 +21,7 @@ func open(t *testing.T, root string) *lake.Lake {
 
 func ingest(t *testing.T, l *lake.Lake, digest string, data ...hunttest.Data) {
 	t.Helper()
-	w, err := l.Begin(t.Context(), lake.Input{Name: digest + ".jsonl", Digest: digest})
+	w, err := l.Begin(t.Context(), hunt.Input{Name: digest + ".jsonl", Digest: digest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func ingest(t *testing.T, l *lake.Lake, digest string, data ...hunttest.Data) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Commit(lake.Counts{}); err != nil {
+	if err := w.Commit(hunt.Counts{}); err != nil {
 		t.Fatal(err)
 	}
 }

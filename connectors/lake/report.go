@@ -1,7 +1,6 @@
 package lake
 
-// Written returns what the writer has made of its inputs so far, taken together: rows in files, and rows that were left out because
-// their event was there already. After Commit it is what the commit added to the lake. Rows are not counted by input, because an event
+// Written implements hunt.SinkWriter: rows in files so far, and rows that were left out because their event was there already. Rows are not counted by input, because an event
 // that is in two inputs is one row.
 func (w *Writer) Written() (rows, duplicates int64) {
 	for _, f := range w.files {

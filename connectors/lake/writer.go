@@ -25,22 +25,6 @@ import (
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
-// ErrIngested says that an input with the same digest is in the lake already. There is nothing left to do: callers count it and go on
-// with the next input.
-var ErrIngested = errors.New("lake: the input is in the lake already")
-
-// Input identifies what is ingested.
-type Input struct {
-	Name   string `json:"name"`   // for people: the file's name
-	Digest string `json:"digest"` // hash of the content; an input is ingested once for each digest
-}
-
-// Counts is what the caller knows about one input when it ends. The writer counts rows, duplicates and rows without a time itself.
-type Counts struct {
-	Records  int64 // records in the input, decoded or not
-	Rejected int64 // records that could not be decoded, so that they are not in the lake
-}
-
 // Bounds of what a writer holds in memory before it writes files.
 const (
 	flushRows  = rowGroup  // of one stream and class
@@ -52,7 +36,7 @@ const (
 type Writer struct {
 	lake    *Lake
 	ctx     context.Context
-	inputs  []Input
+	inputs  []hunt.Input
 	id      string
 	lock    *os.File
 	seen    []commit // the commits whose events are left out
@@ -73,8 +57,8 @@ type buffer struct {
 	bytes  int64
 }
 
-// Has says whether an input with that digest is committed.
-func (l *Lake) Has(digest string) (bool, error) {
+// Has implements hunt.Sink.
+func (l *Lake) Has(_ context.Context, digest string) (bool, error) {
 	if _, err := l.view(""); err != nil {
 		return false, err
 	}
@@ -84,7 +68,7 @@ func (l *Lake) Has(digest string) (bool, error) {
 // Begin starts one commit of one or several inputs; small inputs are better taken together, because every commit makes files of its
 // own. It returns ErrIngested if one of them is committed already, and a *hunt.Error if the lake cannot be written. Files that crashed
 // writers left behind are removed first. ctx ends the writer's reads.
-func (l *Lake) Begin(ctx context.Context, inputs ...Input) (*Writer, error) {
+func (l *Lake) Begin(ctx context.Context, inputs ...hunt.Input) (hunt.SinkWriter, error) {
 	commits, err := l.view("")
 	if err != nil {
 		return nil, err
@@ -94,7 +78,7 @@ func (l *Lake) Begin(ctx context.Context, inputs ...Input) (*Writer, error) {
 			return nil, l.failed(hunt.BadConfig, fmt.Errorf("the input %s has no digest, so it could not be told from others", in.Name))
 		}
 		if l.log.has(in.Digest) > 0 {
-			return nil, ErrIngested
+			return nil, hunt.ErrIngested
 		}
 	}
 	w := &Writer{lake: l, ctx: ctx, inputs: inputs, seen: commits, buffers: map[streamKey]*buffer{}}
@@ -388,7 +372,7 @@ func (w *Writer) writeFile(rec arrow.RecordBatch, doc parquetDoc) error {
 // Commit makes the inputs visible, all of them at once. It takes the counts of each input in the order of Begin: searches say which
 // inputs have records that could not be decoded. It returns ErrIngested, and leaves nothing behind, if another writer has committed one
 // of the inputs since Begin; and a *hunt.Error if the lake cannot be written.
-func (w *Writer) Commit(counts ...Counts) error {
+func (w *Writer) Commit(counts ...hunt.Counts) error {
 	if w.done {
 		return w.lake.failed(hunt.Internal, errors.New("the writer has ended"))
 	}
@@ -406,7 +390,7 @@ func (w *Writer) Commit(counts ...Counts) error {
 		if errors.Is(err, fs.ErrExist) {
 			continue // another writer took the number
 		}
-		if errors.Is(err, ErrIngested) {
+		if errors.Is(err, hunt.ErrIngested) {
 			w.Abort()
 			return err
 		}
@@ -419,13 +403,13 @@ func (w *Writer) Commit(counts ...Counts) error {
 	}
 }
 
-func (w *Writer) tryCommit(counts []Counts, synced map[string]bool) error {
+func (w *Writer) tryCommit(counts []hunt.Counts, synced map[string]bool) error {
 	commits, err := w.lake.log.list()
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(w.inputs, func(in Input) bool { return w.lake.log.has(in.Digest) > 0 }) {
-		return ErrIngested
+	if slices.ContainsFunc(w.inputs, func(in hunt.Input) bool { return w.lake.log.has(in.Digest) > 0 }) {
+		return hunt.ErrIngested
 	}
 	if err := w.dropNewer(commits[len(w.seen):]); err != nil {
 		return err
@@ -487,7 +471,7 @@ func (w *Writer) rewrite(doc parquetDoc, others []parquetDoc) error {
 	return os.Remove(path)
 }
 
-func (w *Writer) document(number int, counts []Counts) *commit {
+func (w *Writer) document(number int, counts []hunt.Counts) *commit {
 	c := &commit{Number: number, Written: time.Now().UTC().Format(time.RFC3339), Files: w.files, Streams: []streamDoc{}}
 	for i, n := range counts {
 		c.Inputs = append(c.Inputs, inputDoc{w.inputs[i], n.Records, n.Rejected})

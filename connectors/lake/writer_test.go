@@ -17,9 +17,9 @@ import (
 	"github.com/harrier-xdr/harrier/hunt/vector"
 )
 
-func begin(t *testing.T, l *lake.Lake, digest string) *lake.Writer {
+func begin(t *testing.T, l *lake.Lake, digest string) hunt.SinkWriter {
 	t.Helper()
-	w, err := l.Begin(t.Context(), lake.Input{Name: digest, Digest: digest})
+	w, err := l.Begin(t.Context(), hunt.Input{Name: digest, Digest: digest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,14 +30,14 @@ func TestExactlyOnce(t *testing.T) {
 	l := open(t, t.TempDir())
 	early := begin(t, l, "a")
 	ingest(t, l, "a", random(10, 20))
-	if _, err := l.Begin(t.Context(), lake.Input{Name: "again", Digest: "a"}); !errors.Is(err, lake.ErrIngested) {
+	if _, err := l.Begin(t.Context(), hunt.Input{Name: "again", Digest: "a"}); !errors.Is(err, hunt.ErrIngested) {
 		t.Errorf("Begin with a known digest: %v, want ErrIngested", err)
 	}
 	other := random(11, 20)
 	if err := early.Append(other.Stream, other.Record); err != nil {
 		t.Fatal(err)
 	}
-	if err := early.Commit(lake.Counts{}); !errors.Is(err, lake.ErrIngested) {
+	if err := early.Commit(hunt.Counts{}); !errors.Is(err, hunt.ErrIngested) {
 		t.Errorf("Commit of an input that another writer was faster with: %v, want ErrIngested", err)
 	}
 	if got, want := complete(t, l, everything(other.Stream)).rec.NumRows(), timed(random(10, 20).Record).NumRows(); got != want {
@@ -104,7 +104,7 @@ func TestTwoWriters(t *testing.T) {
 	w1, w2 := begin(t, one, "a"), begin(t, two, "b")
 	for _, step := range []error{
 		w1.Append(a.Stream, shared), w2.Append(b.Stream, b.Record), lake.Flush(w1), lake.Flush(w2),
-		w1.Commit(lake.Counts{Records: 65}), w2.Commit(lake.Counts{Records: 60}),
+		w1.Commit(hunt.Counts{Records: 65}), w2.Commit(hunt.Counts{Records: 60}),
 	} {
 		if step != nil {
 			t.Fatal(step)
@@ -126,7 +126,7 @@ func TestConcurrentCommitsTakeDifferentNumbers(t *testing.T) {
 	for i := range n {
 		l, data := open(t, root), random(uint64(100+i), 20)
 		w := begin(t, l, "input "+string(rune('a'+i)))
-		go func() { done <- errors.Join(w.Append(data.Stream, data.Record), w.Commit(lake.Counts{})) }()
+		go func() { done <- errors.Join(w.Append(data.Stream, data.Record), w.Commit(hunt.Counts{})) }()
 	}
 	for range n {
 		if err := <-done; err != nil {
@@ -149,7 +149,7 @@ func TestDuplicates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Commit(lake.Counts{}); err != nil {
+	if err := w.Commit(hunt.Counts{}); err != nil {
 		t.Fatal(err)
 	}
 	a := complete(t, l, everything(data.Stream))
@@ -239,7 +239,7 @@ func TestRejectedRecords(t *testing.T) {
 	if err != nil || before.Streams[0].Time == nil {
 		t.Fatalf("description %+v, error %v", before, err)
 	}
-	w, err := l.Begin(t.Context(), lake.Input{Name: "a.jsonl", Digest: "a"}, lake.Input{Name: "b.jsonl", Digest: "b"}, lake.Input{Name: "c.jsonl", Digest: "c"})
+	w, err := l.Begin(t.Context(), hunt.Input{Name: "a.jsonl", Digest: "a"}, hunt.Input{Name: "b.jsonl", Digest: "b"}, hunt.Input{Name: "c.jsonl", Digest: "c"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,10 +247,10 @@ func TestRejectedRecords(t *testing.T) {
 	if err := w.Append(more.Stream, more.Record); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Commit(lake.Counts{Records: 40}); err == nil {
+	if err := w.Commit(hunt.Counts{Records: 40}); err == nil {
 		t.Fatal("counts of one of three inputs are taken")
 	}
-	if err := w.Commit(lake.Counts{Records: 45, Rejected: 5}, lake.Counts{Records: 3}, lake.Counts{Records: 2, Rejected: 2}); err != nil {
+	if err := w.Commit(hunt.Counts{Records: 45, Rejected: 5}, hunt.Counts{Records: 3}, hunt.Counts{Records: 2, Rejected: 2}); err != nil {
 		t.Fatal(err)
 	}
 	r := everything(data.Stream)
@@ -301,7 +301,7 @@ func TestOlderCommitCountsTogether(t *testing.T) {
 	root := t.TempDir()
 	l, data := open(t, root), random(33, 20)
 	w := begin(t, l, "a")
-	if err := errors.Join(w.Append(data.Stream, data.Record), w.Commit(lake.Counts{Records: 24, Rejected: 4})); err != nil {
+	if err := errors.Join(w.Append(data.Stream, data.Record), w.Commit(hunt.Counts{Records: 24, Rejected: 4})); err != nil {
 		t.Fatal(err)
 	}
 	logs, err := filepath.Glob(filepath.Join(root, "*", "*", "_commits", "*.json"))
