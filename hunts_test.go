@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/rs/zerolog"
+
+	"github.com/harrier-xdr/harrier/access"
+	"github.com/harrier-xdr/harrier/bench/hunts"
+	"github.com/harrier-xdr/harrier/connectors/files"
+	"github.com/harrier-xdr/harrier/connectors/memory"
+	"github.com/harrier-xdr/harrier/demo"
+	"github.com/harrier-xdr/harrier/graph"
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/exec"
+)
+
+var update = flag.Bool("update", false, "write the numbers of rows that the forty hunts find")
+
+// opener makes a connection that holds the demo's telemetry, which is in the folder data.
+type opener func(t *testing.T, data string) hunt.Connector
+
+// forms are the ways to hold the same events. Each must answer the forty hunts with the same rows.
+func forms() map[string]opener {
+	return map[string]opener{"memory": inMemory, "files": inFiles, "lake": inLake}
+}
+
+func inFiles(t *testing.T, data string) hunt.Connector {
+	set, err := loadMappings(defaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := files.Open(t.Context(), identity(demoTenant), files.Config{Path: data}, files.Options{Mappings: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func inMemory(t *testing.T, data string) hunt.Connector {
+	from := inFiles(t, data).(*files.Files)
+	defer from.Close() //nolint:errcheck // reading only
+	into := memory.Open(identity(demoTenant))
+	for _, part := range from.Parts() {
+		if _, err := from.Scan(t.Context(), part.Name, into.Append); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return into
+}
+
+func inLake(t *testing.T, data string) hunt.Connector {
+	return throughIngest(t, "connector: lake, settings: {path: lake}", data)
+}
+
+// throughIngest writes the telemetry to a connection of a configuration and opens it.
+func throughIngest(t *testing.T, connection, data string) hunt.Connector {
+	t.Helper()
+	conf := write(t, t.TempDir(), "harrier.yaml", "connections:\n- {name: demo, tenant: demo, "+connection+"}\n")
+	if status, _, errs := run(t, "ingest", "-c", conf, "--into", "demo", data); status != 0 {
+		t.Fatalf("ingest: %s", errs)
+	}
+	cfg, err := loadConfig(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := openGateway(t.Context(), cfg, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.engine.Connections[0].Connector
+}
+
+// TestFortyHunts asks the same hunts of every form. They give the same rows, and as many as the file says.
+func TestFortyHunts(t *testing.T) {
+	list, err := hunts.All()
+	if err != nil || len(list) != 40 {
+		t.Fatalf("%d hunts, %v", len(list), err)
+	}
+	data := t.TempDir()
+	if _, err := demo.Write(t.Context(), data, demo.DefaultOptions(), nil); err != nil {
+		t.Fatal(err)
+	}
+	reference := answers(t, inMemory(t, data), list)
+	if *update {
+		rewrite(t, list, reference)
+	}
+	for i, h := range list {
+		if len(reference[i]) != h.Rows {
+			t.Errorf("%s: %d rows, want %d", h.Name, len(reference[i]), h.Rows)
+		}
+	}
+	for name, open := range forms() {
+		t.Run(name, func(t *testing.T) {
+			for i, got := range answers(t, open(t, data), list) {
+				if !slices.Equal(got, reference[i]) {
+					t.Errorf("%s: %s", list[i].Name, differ(got, reference[i]))
+				}
+			}
+		})
+	}
+}
+
+// differ says in what two lists of uids differ.
+func differ(got, want []string) string {
+	extra := slices.DeleteFunc(slices.Clone(got), func(u string) bool { return slices.Contains(want, u) })
+	lost := slices.DeleteFunc(slices.Clone(want), func(u string) bool { return slices.Contains(got, u) })
+	if len(extra)+len(lost) == 0 {
+		return "the rows are the same in another order"
+	}
+	return fmt.Sprintf("%d rows instead of %d: %d missing, %d too many, the first %.3q %.3q", len(got), len(want), len(lost), len(extra), lost, extra)
+}
+
+// answers asks the hunts of one connection through GraphQL and returns the uids of each. The connection is closed at the end.
+func answers(t *testing.T, c hunt.Connector, list []hunts.Hunt) [][]string {
+	t.Helper()
+	engine := &exec.Engine{Connections: []exec.Connection{{Ref: hunt.ConnectionRef(identity(demoTenant)), Connector: c}}}
+	defer func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	g := newGateway(engine, []byte("key"), access.NewTokens())
+	out := make([][]string, len(list))
+	for i := range list {
+		out[i] = answerOf(t, g, &list[i])
+	}
+	return out
+}
+
+// answerOf reads the whole answer of a hunt, page by page.
+func answerOf(t *testing.T, g *gateway, h *hunts.Hunt) []string {
+	t.Helper()
+	class := h.Class()
+	if class == nil {
+		t.Fatalf("%s: no root field %s", h.Name, h.Root)
+	}
+	order := h.Order
+	if order == "" {
+		order = "TIME_ASC"
+	}
+	doc := fmt.Sprintf(`query($where: %sFilter, $after: String) { %s(timeRange: {start: "2000-01-01T00:00:00Z", end: "2100-01-01T00:00:00Z"}, where: $where, orderBy: %s, first: 1000, after: $after) {
+		nodes { uid } pageInfo { hasNextPage endCursor } coverage { complete connections { state error { code message } } } } }`, class.Type, class.Root, order)
+	var out []string
+	for vars := map[string]any{"where": plain(t, h.Where)}; ; {
+		resp, err := graph.Execute(t.Context(), graph.NewExecutor(g.resolver), &access.Principal{Name: "test", Tenants: []string{demoTenant}}, &graphql.RawParams{Query: doc, Variables: vars})
+		if err != nil {
+			t.Fatalf("%s: %v", h.Name, err)
+		}
+		p, err := decode[paged](resp, class.Root)
+		if err != nil {
+			t.Fatalf("%s: %v", h.Name, err)
+		}
+		for _, n := range p.Nodes {
+			out = append(out, n.UID)
+		}
+		if !p.PageInfo.HasNextPage {
+			return out
+		}
+		vars["after"] = *p.PageInfo.EndCursor
+	}
+}
+
+// plain makes of YAML values what a client would have sent as JSON.
+func plain(t *testing.T, v any) any {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := decodeNumbers(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// rewrite puts the numbers of rows into the file of the hunts.
+func rewrite(t *testing.T, list []hunts.Hunt, found [][]string) {
+	t.Helper()
+	file := filepath.Join("bench", "hunts", "hunts.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, h := range list {
+		line := regexp.MustCompile(`(?m)(\{name: ` + regexp.QuoteMeta(h.Name) + `, root: \w+, rows: )\d+`)
+		text = line.ReplaceAll(text, fmt.Appendf(nil, "${1}%d", len(found[i])))
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// decodeNumbers decodes JSON as the HTTP transport does: numbers stay as they are written.
+func decodeNumbers(raw []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var out any
+	err := d.Decode(&out)
+	return out, err
+}
