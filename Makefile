@@ -36,6 +36,7 @@ demo: build ## run the demo; ONCE=1 ends after one hunt, DATA=DIR searches your 
 	@$(BIN) demo $(if $(ONCE),--once) $(if $(DATA),--data '$(DATA)')
 
 test: setup ## vet, then run every test with the race detector, and count
+	@scripts/setup-java.sh
 	@scripts/test.sh $(ARGS)
 
 lint: setup ## gofmt, go vet, staticcheck, revive

@@ -74,10 +74,10 @@ func table() []layer {
 		// The conformance suite is test code that others import.
 		{folder: "hunt/hunttest", ours: vocabulary, notOurs: []string{"schema/ocsf/gen"}, foreign: []group{sql, vendors, logging, gql}},
 		// The one folder of connectors/ that knows them all: the table of openers.
-		{folder: "connectors", ours: append([]string{"connectors"}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
-		{folder: "connectors/*", ours: append([]string{"."}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
-		// Starts real nodes; what tests need for that is beside it.
-		{folder: "connectors/elastic/node/nodetest", ours: []string{"connectors/elastic/node"}},
+		{folder: "connectors", ours: append([]string{"connectors"}, vocabulary...), notOurs: []string{"hunt/hunttest", "connectors/elastic/node/nodetest"}, foreign: []group{gql, testkit}},
+		{folder: "connectors/*", ours: append([]string{"."}, vocabulary...), notOurs: []string{"hunt/hunttest", "connectors/elastic/node/nodetest"}, foreign: []group{gql, testkit}},
+		// Test code that others import: it starts search nodes.
+		{folder: "connectors/elastic/node/nodetest", ours: []string{"connectors/elastic/node"}, foreign: []group{gql, sql, vendors}},
 		{folder: "plugins", ours: append([]string{"plugins"}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
 		{folder: "containment", ours: []string{"containment", "hunt"}, notOurs: []string{"hunt/hunttest"}, foreign: []group{sql, vendors, gql, testkit}},
 		{folder: "access", ours: []string{"access", "hunt"}, foreign: []group{sql, web, gql, testkit}},
