@@ -28,8 +28,12 @@ type cli struct {
 	Mapping struct {
 		Check mappingCheckCmd `cmd:"" help:"Run a mapping file over sample records and report what it covers."`
 	} `cmd:"" help:"Work on mapping files."`
-	Token   tokenCmd   `cmd:"" help:"Make a token and print it with the hash that a configuration stores."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Plugin struct {
+		Check pluginCheckCmd `cmd:"" help:"Say line by line whether a plugin keeps the contract of connectors."`
+	} `cmd:"" help:"Work on plugins."`
+	Connector connectorCmd `cmd:"" hidden:"" help:"Serve a built-in connector to the service that started this process."`
+	Token     tokenCmd     `cmd:"" help:"Make a token and print it with the hash that a configuration stores."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // program is what commands run with.

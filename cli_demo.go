@@ -20,6 +20,7 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/hunt/mapping"
+	"github.com/harrier-xdr/harrier/hunt/wrap"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -100,6 +101,11 @@ func (s *demonstration) open(d demoCmd) (*exec.Engine, error) {
 	return engine, nil
 }
 
+// opened keeps a connector that is open.
+func opened(kind string, id hunt.Identity, c hunt.Connector) exec.Connection {
+	return exec.Connect(kind, wrap.Opened(c), wrap.Options{Ref: hunt.ConnectionRef(id)})
+}
+
 func identity(name string) hunt.Identity { return hunt.Identity{Tenant: demoTenant, Connection: name} }
 
 // inPlace opens a folder through files.
@@ -110,7 +116,7 @@ func (s *demonstration) inPlace(name, data string) (exec.Connection, error) {
 	if err != nil {
 		return exec.Connection{}, err
 	}
-	return exec.Connection{Ref: hunt.ConnectionRef(identity(name)), Kind: "files", Connector: conn}, nil
+	return opened("files", identity(name), conn), nil
 }
 
 // throughLake ingests folders into a lake in the temporary folder and opens it.
@@ -126,7 +132,7 @@ func (s *demonstration) throughLake(name string, data ...string) (exec.Connectio
 		}
 	}
 	s.account = work.report
-	return exec.Connection{Ref: hunt.ConnectionRef(identity(name)), Kind: "lake", Connector: conn}, nil
+	return opened("lake", identity(name), conn), nil
 }
 
 // present prints the hunt with its plan, answer and coverage, and serves unless told otherwise.

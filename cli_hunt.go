@@ -43,12 +43,13 @@ func (f localFlags) open(p *program) (*gateway, *access.Principal, error) {
 		return nil, nil, err
 	}
 	bar := p.progress("reading " + f.Data)
-	conn, err := files.Open(p.ctx, hunt.Identity{Tenant: localTenant, Connection: localTenant}, files.Config{Path: f.Data}, files.Options{Mappings: set, Progress: bar.set})
+	id := hunt.Identity{Tenant: localTenant, Connection: localTenant}
+	conn, err := files.Open(p.ctx, id, files.Config{Path: f.Data}, files.Options{Mappings: set, Progress: bar.set})
 	bar.finish()
 	if err != nil {
 		return nil, nil, err
 	}
-	engine := &exec.Engine{Connections: []exec.Connection{{Ref: hunt.ConnectionRef{Tenant: localTenant, Connection: localTenant}, Kind: "files", Connector: conn}}}
+	engine := &exec.Engine{Connections: []exec.Connection{opened("files", id, conn)}}
 	return newGateway(engine, []byte(access.NewToken()), access.NewTokens()), &access.Principal{Name: "command", Tenants: []string{localTenant}}, nil
 }
 
@@ -243,11 +244,14 @@ func (e explainCmd) Run(p *program) error {
 	return p.printPlan(resp)
 }
 
-type sourcesCmd struct{ localFlags }
+type sourcesCmd struct {
+	localFlags
+	Provides bool `help:"Print how exactly each stream can be asked for each of its attributes."`
+}
 
 // Help shows examples.
 func (sourcesCmd) Help() string {
-	return "Examples:\n  harrier sources -c harrier.yaml\n  harrier sources --data ./logs\n"
+	return "Examples:\n  harrier sources -c harrier.yaml\n  harrier sources --data ./logs\n  harrier sources -c harrier.yaml --provides\n"
 }
 
 // Run lists the sources.
@@ -257,8 +261,14 @@ func (s sourcesCmd) Run(p *program) error {
 		return err
 	}
 	defer g.close(zerolog.Nop())
-	doc := "{ sources { tenant connection connector healthy notes error { code message } streams { name class rows untimed timeRange { start end } attributes } } }"
-	resp, err := graph.Execute(p.ctx, graph.NewExecutor(g.resolver), who, &graphql.RawParams{Query: doc})
+	doc := "{ sources { tenant connection connector version backend state healthy error { code message } notes denied { action object message } clockSkewMs " +
+		"health { lastSuccess lastErrorAt lastError { code message } failures retryAt throttledUntil running searches retries rows } " +
+		"limits { scope key concurrent searches perMs } quota { name left of resets } plugin { name version digest protocol restarts confined } " +
+		"streams { name class rows untimed timeRange { start end } retention watermark lagMs attributes"
+	if s.Provides {
+		doc += " provides { path operators { operator caseSensitive disposition reason } }"
+	}
+	resp, err := graph.Execute(p.ctx, graph.NewExecutor(g.resolver), who, &graphql.RawParams{Query: doc + " } } }"})
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/mapping"
 	"github.com/harrier-xdr/harrier/hunt/mapping/strictyaml"
+	"github.com/harrier-xdr/harrier/plugins/host"
 )
 
 // Config is the configuration file. Decoding is strict: an unknown key or a wrong type is an error with file, line and column, and
@@ -24,6 +27,8 @@ type Config struct {
 	State       string             `yaml:"state"`      // folder of what the service keeps
 	LogLevel    string             `yaml:"log_level"`  // trace, debug, info, warn, error
 	Deadline    string             `yaml:"deadline"`   // how long each source of a hunt may take, such as 60s
+	MemoryMB    int                `yaml:"memoryMB"`   // of the events of all hunts that are on their way, in MiB
+	CacheMB     int                `yaml:"cacheMB"`    // of complete answers that are kept to be given again, in MiB; 0 keeps none
 	Mappings    []string           `yaml:"mappings"`   // mapping files beside the built-in ones
 	Principals  []PrincipalConfig  `yaml:"principals"` // who may ask
 	Connections []ConnectionConfig `yaml:"connections"`
@@ -43,14 +48,40 @@ type PrincipalConfig struct {
 type ConnectionConfig struct {
 	Name      string   `yaml:"name"`
 	Tenant    string   `yaml:"tenant"`
-	Connector string   `yaml:"connector"`
+	Connector string   `yaml:"connector"` // a built-in one, or plugin
 	Settings  settings `yaml:"settings"`
+	// Isolation is process if a built-in connector is to run in a process of its own: a crash of it, or of the native code below it,
+	// ends its searches and not the service.
+	Isolation string      `yaml:"isolation"`
+	Process   host.Config `yaml:"process"` // how that process runs; of a plugin, also which executable it is
 
 	line int
 }
 
+// Words of the configuration.
+const (
+	pluginConnector  = "plugin"
+	isolationProcess = "process"
+)
+
 // settings are decoded by the connector that they are for.
 type settings struct{ node ast.Node }
+
+// text is the settings as one YAML document, nil if there are none.
+func (s settings) text() []byte {
+	if s.node == nil {
+		return nil
+	}
+	return []byte(s.node.String())
+}
+
+// line is where they begin, 0 if there are none.
+func (s settings) line() int {
+	if s.node == nil {
+		return 0
+	}
+	return s.node.GetToken().Position.Line
+}
 
 // UnmarshalYAML keeps the node.
 func (s *settings) UnmarshalYAML(n ast.Node) error {
@@ -67,7 +98,7 @@ func (c *ConnectionConfig) UnmarshalYAML(n ast.Node) error {
 
 // defaultConfig works with nothing configured: loopback only, nobody let in, no source.
 func defaultConfig() *Config {
-	return &Config{Listen: "127.0.0.1:8080", State: "harrier-state", LogLevel: "info", Deadline: "60s"}
+	return &Config{Listen: "127.0.0.1:8080", State: "harrier-state", LogLevel: "info", Deadline: "60s", MemoryMB: 1024}
 }
 
 // loadConfig reads a configuration file. Paths in it are relative to the file.
@@ -125,8 +156,13 @@ func (c *Config) checkConnection(n *ConnectionConfig, seen map[hunt.ConnectionRe
 		return configError(where, "a connection needs a name and a tenant, of letters, digits, dots, dashes and underscores")
 	case seen[ref]:
 		return configError(where, "the connection %s is there twice", ref)
-	case connectors.Table()[n.Connector] == nil:
-		return configError(where, "no connector %q; there are files and lake", n.Connector)
+	case n.Connector != pluginConnector && connectors.Table()[n.Connector] == nil:
+		return configError(where, "no connector %q; there are %s and plugin", n.Connector, strings.Join(slices.Sorted(maps.Keys(connectors.Table())), ", "))
+	case n.Isolation != "" && n.Isolation != isolationProcess:
+		return configError(where, "isolation %q is not known; leave it out or say process", n.Isolation)
+	}
+	if err := c.checkProcess(n); err != nil {
+		return configError(where, "%v", err)
 	}
 	seen[ref] = true
 	return nil

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,6 +17,7 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/hunt/mapping"
+	"github.com/harrier-xdr/harrier/hunt/wrap"
 )
 
 // gateway is everything that answers: the connections, the engine over them and the GraphQL resolvers over that.
@@ -42,11 +42,9 @@ func openGateway(ctx context.Context, c *Config, log zerolog.Logger) (*gateway, 
 	if err != nil {
 		return nil, err
 	}
-	engine := &exec.Engine{Deadline: c.deadline, Connections: openConnections(ctx, c, set, log)}
-	for _, conn := range engine.Connections {
-		if conn.Err != nil && conn.Err.Code == hunt.BadConfig {
-			return nil, errors.Join(conn.Err, engine.Close())
-		}
+	engine := &exec.Engine{Connections: keepConnections(c, set, log)}
+	if err := firstLook(ctx, engine); err != nil {
+		return nil, errors.Join(err, engine.Close())
 	}
 	return newGateway(engine, key, tokens), nil
 }
@@ -60,27 +58,51 @@ func logFault(ctx context.Context, fault any, stack []byte) {
 	zerolog.Ctx(ctx).Error().Interface("fault", fault).Bytes("stack", stack).Msg("a request met a defect of the program")
 }
 
-// openConnections opens all connections at once, in the order of the configuration.
-func openConnections(ctx context.Context, c *Config, set *mapping.Set, log zerolog.Logger) []exec.Connection {
-	out := make([]exec.Connection, len(c.Connections))
-	var wg sync.WaitGroup
+// keepConnections makes the connections of a configuration. Limits and memory are shared by all of them.
+func keepConnections(c *Config, set *mapping.Set, log zerolog.Logger) []exec.Connection {
+	limits, memory := wrap.NewLimits(), wrap.NewMemory(int64(c.MemoryMB)<<20, 0)
+	var cache *wrap.Cache
+	if c.CacheMB > 0 {
+		cache = wrap.NewCache(int64(c.CacheMB) << 20)
+	}
+	var out []exec.Connection
 	for i := range c.Connections {
 		n := &c.Connections[i]
-		wg.Go(func() {
-			ref := hunt.ConnectionRef{Tenant: n.Tenant, Connection: n.Name}
-			out[i] = exec.Connection{Ref: ref, Kind: n.Connector}
-			conn, err := connectors.Table()[n.Connector](ctx, c.setup(n, set))
-			if err != nil {
-				out[i].Err = hunt.AsError(err, hunt.SourceUnavailable)
-				log.Error().Str("connection", ref.String()).Str("code", string(out[i].Err.Code)).Msg(err.Error())
-				return
-			}
-			out[i].Connector = conn
-			log.Info().Str("connection", ref.String()).Str("connector", n.Connector).Msg("connection open")
-		})
+		out = append(out, exec.Connect(n.Connector, c.opener(n, set, log), wrap.Options{
+			Ref: hunt.ConnectionRef{Tenant: n.Tenant, Connection: n.Name}, Limits: limits, Memory: memory, Cache: cache, Deadline: c.deadline, Log: events(log),
+		}))
 	}
-	wg.Wait()
 	return out
+}
+
+// opener returns what opens a connection: in this process, or in one of its own.
+func (c *Config) opener(n *ConnectionConfig, set *mapping.Set, log zerolog.Logger) wrap.Opener {
+	if n.Connector == pluginConnector || n.Isolation == isolationProcess {
+		return func(ctx context.Context) (hunt.Connector, error) { return c.openProcess(ctx, n, log) }
+	}
+	return func(ctx context.Context) (hunt.Connector, error) {
+		return connectors.Table()[n.Connector](ctx, c.setup(n, set))
+	}
+}
+
+// firstLook opens all connections at once. One that cannot be opened now is tried again later and is a failed line until then; one that
+// is configured wrongly would never open, so that the program does not start.
+func firstLook(ctx context.Context, engine *exec.Engine) error {
+	var tenants []string
+	for _, n := range engine.Connections {
+		tenants = append(tenants, n.Ref.Tenant)
+	}
+	for _, d := range engine.Describe(ctx, tenants) {
+		if d.Err != nil && d.Err.Code == hunt.BadConfig {
+			return d.Err
+		}
+	}
+	return nil
+}
+
+// events logs what operators want to know of a connection.
+func events(log zerolog.Logger) func(event string, fields ...any) {
+	return func(event string, fields ...any) { log.Info().Fields(fields).Msg(event) }
 }
 
 // loadMappings compiles the built-in mappings and those of the configuration.

@@ -73,11 +73,15 @@ func throughIngest(t *testing.T, connection, data string) hunt.Connector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := openGateway(t.Context(), cfg, zerolog.Nop())
+	set, err := loadMappings(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.engine.Connections[0].Connector
+	c, err := cfg.opener(&cfg.Connections[0], set, zerolog.Nop())(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // TestFortyHunts asks the same hunts of every form. They give the same rows, and as many as the file says.
@@ -123,7 +127,7 @@ func differ(got, want []string) string {
 // answers asks the hunts of one connection through GraphQL and returns the uids of each. The connection is closed at the end.
 func answers(t *testing.T, c hunt.Connector, list []hunts.Hunt) [][]string {
 	t.Helper()
-	engine := &exec.Engine{Connections: []exec.Connection{{Ref: hunt.ConnectionRef(identity(demoTenant)), Connector: c}}}
+	engine := &exec.Engine{Connections: []exec.Connection{opened("test", identity(demoTenant), c)}}
 	defer func() {
 		if err := engine.Close(); err != nil {
 			t.Error(err)

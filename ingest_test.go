@@ -195,14 +195,25 @@ func account(t *testing.T, dir, through string) (in ingestReport, events, untime
 	g := newGateway(engine, []byte("key"), access.NewTokens())
 	defer g.close(zerolog.Nop())
 	in = show.account
-	if f, ok := engine.Connections[0].Connector.(*files.Files); ok {
-		for _, part := range f.Parts() {
-			in.Records += part.Records
-			in.Rejected += part.Rejected
-		}
+	if through == "files" {
+		in = inFolder(t, dir)
 	}
 	events, untimed = countEvents(t, g)
 	return in, events, untimed
+}
+
+// inFolder counts the records of a folder.
+func inFolder(t *testing.T, dir string) (in ingestReport) {
+	t.Helper()
+	f := inFiles(t, dir).(*files.Files)
+	for _, part := range f.Parts() {
+		in.Records += part.Records
+		in.Rejected += part.Rejected
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	return in
 }
 
 // countEvents streams every class and counts the events, and those that are in no range.

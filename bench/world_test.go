@@ -17,6 +17,7 @@ import (
 	"github.com/harrier-xdr/harrier/graph"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
+	"github.com/harrier-xdr/harrier/hunt/wrap"
 )
 
 // world is everything that the comparisons need, opened once for all benchmarks of a run.
@@ -85,7 +86,7 @@ func open(ctx context.Context, data string) (*world, error) {
 
 // newAPI is the GraphQL service over one connection.
 func newAPI(kind string, c hunt.Connector) *executor.Executor {
-	engine := &exec.Engine{Deadline: time.Minute, Connections: []exec.Connection{{Ref: hunt.ConnectionRef(identity()), Kind: kind, Connector: c}}}
+	engine := &exec.Engine{Connections: []exec.Connection{exec.Connect(kind, wrap.Opened(c), wrap.Options{Ref: hunt.ConnectionRef(identity()), Deadline: time.Minute})}}
 	return graph.NewExecutor(&graph.Resolver{Engine: engine, CursorKey: []byte(strings.Repeat("k", 32)), Now: time.Now})
 }
 

@@ -1,15 +1,11 @@
 package graph
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/harrier-xdr/harrier/graph/model"
 	"github.com/harrier-xdr/harrier/hunt"
-	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/hunt/plan"
-	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
 // coverageOf converts coverage; rows is the number of events of the answer.
@@ -99,35 +95,6 @@ func planOf(p *plan.Plan) *model.HuntPlan {
 			st.Residual = text(s.Residual.String())
 		}
 		out.Steps = append(out.Steps, st)
-	}
-	return out
-}
-
-func sourceOf(d exec.Described) *model.Source {
-	out := &model.Source{
-		Tenant: d.Ref.Tenant, Connection: d.Ref.Connection, Connector: d.Kind, Healthy: d.Err == nil, Error: errorOf(d.Err),
-		Notes: []string{}, Streams: []*model.SourceStream{},
-	}
-	if d.Description == nil {
-		return out
-	}
-	out.Notes = append(out.Notes, d.Description.Notes...)
-	for i := range d.Description.Streams {
-		out.Streams = append(out.Streams, streamOf(&d.Description.Streams[i]))
-	}
-	return out
-}
-
-func streamOf(s *hunt.Stream) *model.SourceStream {
-	out := &model.SourceStream{
-		Name: s.Name, Class: model.ClassUID(ocsf.ClassCaption(s.Class.UID)), Untimed: s.Untimed,
-		Attributes: slices.Sorted(maps.Keys(s.Attributes)),
-	}
-	if s.Time != nil {
-		out.TimeRange = rangeOf(*s.Time)
-	}
-	if s.Rows >= 0 {
-		out.Rows = &s.Rows
 	}
 	return out
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/hunt/hunttest"
+	"github.com/harrier-xdr/harrier/hunt/wrap"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -241,13 +242,14 @@ func TestGapsStayKnown(t *testing.T) {
 // TestDeadline: a source that does not answer in time is TIMED_OUT; the others' rows are there.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := pair(t, &scripted{search: func(ctx context.Context, _ *hunt.Translation, _ frames) frames {
+		slow := &scripted{search: func(ctx context.Context, _ *hunt.Translation, _ frames) frames {
 			return func(yield func(hunt.Frame, error) bool) {
 				<-ctx.Done()
 				yield(nil, ctx.Err())
 			}
-		}})
-		w.resolver.Engine.Deadline = 20 * time.Second
+		}}
+		w := pair(t, slow)
+		w.resolver.Engine.Connections[1] = opening("acme", "odd", wrap.Opened(slow), 20*time.Second)
 		began := time.Now()
 		r := w.ask(coverageQuery, nil)
 		l := lineOf(t, r, "odd")
@@ -327,7 +329,9 @@ func TestImpossibleAndPruned(t *testing.T) {
 // TestConnectionsThatDidNotOpen are lines of every coverage and unhealthy sources.
 func TestConnectionsThatDidNotOpen(t *testing.T) {
 	w := pair(t, &scripted{})
-	shut := exec.Connection{Ref: hunt.ConnectionRef{Tenant: "acme", Connection: "odd"}, Kind: "lake", Err: &hunt.Error{Code: hunt.SourceUnavailable, Message: "no such folder"}}
+	shut := opening("acme", "odd", func(context.Context) (hunt.Connector, error) {
+		return nil, &hunt.Error{Code: hunt.SourceUnavailable, Message: "no such folder"}
+	}, 0)
 	w.resolver.Engine.Connections = []exec.Connection{w.resolver.Engine.Connections[0], shut}
 	r := w.ask(coverageQuery, nil)
 	if l := lineOf(t, r, "odd"); l["state"] != "FAILED" || at(l, "error.code") != "SOURCE_UNAVAILABLE" {
@@ -335,7 +339,7 @@ func TestConnectionsThatDidNotOpen(t *testing.T) {
 	}
 	checkMirror(t, r, "SOURCE_UNAVAILABLE", "no such folder")
 	s := w.must(`{sources {connection connector healthy error {code} streams {name class rows untimed attributes timeRange {start end}} notes}}`, nil)
-	if fmt.Sprint(s.at("sources.1")) != "map[connection:odd connector:lake error:map[code:SOURCE_UNAVAILABLE] healthy:false notes:[] streams:[]]" {
+	if fmt.Sprint(s.at("sources.1")) != "map[connection:odd connector:memory error:map[code:SOURCE_UNAVAILABLE] healthy:false notes:[] streams:[]]" {
 		t.Errorf("the source is %v", s.at("sources.1"))
 	}
 	st := s.at("sources.0.streams.0")

@@ -22,6 +22,7 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/hunt/hunttest"
+	"github.com/harrier-xdr/harrier/hunt/wrap"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -58,9 +59,14 @@ func (w *world) as(name string, tenants ...string) *world {
 	return &other
 }
 
-// connection wraps a connector of a tenant.
+// connection keeps a connector of a tenant, without retries.
 func connection(tenant, name string, c hunt.Connector) exec.Connection {
-	return exec.Connection{Ref: hunt.ConnectionRef{Tenant: tenant, Connection: name}, Kind: "memory", Connector: c}
+	return opening(tenant, name, wrap.Opened(c), 0)
+}
+
+// opening keeps what open opens, with a deadline.
+func opening(tenant, name string, open wrap.Opener, deadline time.Duration) exec.Connection {
+	return exec.Connect("memory", open, wrap.Options{Ref: hunt.ConnectionRef{Tenant: tenant, Connection: name}, Retry: wrap.Retry{Tries: 1}, Deadline: deadline})
 }
 
 // stream is a stream of a class that fills every column.

@@ -191,22 +191,3 @@ func count(page *exec.Page, before int64, gaps bool) *model.Count {
 	}
 	return c
 }
-
-// Sources lists connections.
-func (q *queryResolver) Sources(ctx context.Context, tenants []string) ([]*model.Source, error) {
-	who, err := access.From(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if tenants == nil {
-		tenants = who.Tenants
-	}
-	if tenants, err = who.Scope(tenants); err != nil {
-		return nil, err
-	}
-	out := []*model.Source{}
-	for _, d := range q.Engine.Describe(ctx, tenants) {
-		out = append(out, sourceOf(d))
-	}
-	return out, nil
-}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,8 @@ func TestConformance(t *testing.T) {
 // TestConformanceWithoutCache runs what depends on where rows come from again with a cache that holds nothing.
 func TestConformanceWithoutCache(t *testing.T) {
 	s := suite(1)
-	for _, name := range []string{"Contents", "Order", "Range", "Projection", "Snapshot", "Concurrency", "Cancel", "Break", "Close"} {
+	s.Rows = 1000
+	for _, name := range []string{"Contents", "Order", "Projection", "Snapshot", "Concurrency", "Cancel", "Break", "Removal", "Fault", "Close"} {
 		t.Run(name, func(t *testing.T) {
 			for _, err := range s.Check(t, name) {
 				t.Error(err)
@@ -44,16 +46,49 @@ func TestConformanceWithoutCache(t *testing.T) {
 
 func suite(cache int64) hunttest.Suite {
 	var log string
+	var set *mapping.Set
 	write := func(t *testing.T, d hunttest.Data) { appendFile(t, log, ndjsonOf(d)) }
+	connect := func(t *testing.T) hunt.Connector {
+		return hideComputed{openFiles(t, files.Config{Path: filepath.Dir(log), CacheBytes: cache}, set)}
+	}
 	open := func(t *testing.T, data []hunttest.Data) hunt.Connector {
-		dir := t.TempDir()
-		log = filepath.Join(dir, "events.log")
+		log, set = filepath.Join(t.TempDir(), "events.log"), copies(t, data)
 		for _, d := range data {
 			write(t, d)
 		}
-		return hideComputed{openFiles(t, files.Config{Path: dir, CacheBytes: cache}, copies(t, data))}
+		return connect(t)
 	}
-	return hunttest.Suite{Open: open, Streams: suiteStreams(), Keep: keep, Grow: write}
+	// The log goes away and comes back.
+	fault := func(t *testing.T) func() {
+		at, away := log, filepath.Join(t.TempDir(), "gone")
+		move(t, at, away)
+		return func() { move(t, away, at) }
+	}
+	remove := func(t *testing.T, gone hunttest.Data) { removeLines(t, log, rawOf(gone.Record)) }
+	return hunttest.Suite{Open: open, Connect: connect, Grow: write, Remove: remove, Fault: fault, Streams: suiteStreams(), Keep: keep}
+}
+
+// move renames a file into another folder, so that the connection does not see it under its new name.
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// removeLines writes a file anew without some lines.
+func removeLines(t *testing.T, path string, gone []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := slices.DeleteFunc(strings.SplitAfter(string(text), "\n"), func(line string) bool {
+		return slices.Contains(gone, strings.TrimSuffix(line, "\n"))
+	})
+	if err := os.WriteFile(path, []byte(strings.Join(left, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // suiteStreams is the suite's own choice with the columns that a mapping always fills and without type_uid.

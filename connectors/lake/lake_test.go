@@ -2,6 +2,7 @@ package lake_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/harrier-xdr/harrier/connectors/lake"
@@ -37,16 +38,48 @@ func ingest(t *testing.T, l *lake.Lake, digest string, data ...hunttest.Data) {
 
 func TestConformance(t *testing.T) {
 	var l *lake.Lake
+	var root string
 	grown := 0
 	hunttest.Suite{
 		Open: func(t *testing.T, data []hunttest.Data) hunt.Connector {
-			l = open(t, t.TempDir())
+			root = t.TempDir()
+			l = open(t, root)
 			ingest(t, l, "first", data...)
 			return l
 		},
+		Connect: func(t *testing.T) hunt.Connector { return open(t, root) },
 		Grow: func(t *testing.T, more hunttest.Data) {
 			grown++
 			ingest(t, l, fmt.Sprint("more", grown), more)
 		},
+		Fault: func(t *testing.T) func() { return cutFiles(t, root) },
 	}.Run(t)
+}
+
+// cutFiles cuts every second Parquet file in half, and returns how to make them whole again.
+func cutFiles(t *testing.T, root string) (mend func()) {
+	t.Helper()
+	whole := map[string][]byte{}
+	for i, path := range parquetFiles(t, root) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			whole[path] = text
+			writeFile(t, path, text[:len(text)/2])
+		}
+	}
+	return func() {
+		for path, text := range whole {
+			writeFile(t, path, text)
+		}
+	}
+}
+
+func writeFile(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -5853,7 +5853,7 @@ input TimeRangeInput {
 }
 `, BuiltIn: false},
 	{Name: "../../schema/sources.graphql", Input: `extend type Query {
-  "The connections of the caller's tenants, what they hold, and whether they can be asked now."
+  "The connections of the caller's tenants: what they hold, how exactly they can be asked, and how they are now."
   sources(
     "Tenants to list; all of the caller's if it is left out."
     tenants: [String!]
@@ -5868,14 +5868,134 @@ type Source {
   connection: String!
   "Kind of connector."
   connector: String!
+  "Version of the connector; null if it cannot be asked or has none of its own."
+  version: String
+  "Product and version behind it, null if there is none or it is not known."
+  backend: String
   "The connection can be asked now."
   healthy: Boolean!
-  "Why it cannot."
+  "How the connection is now."
+  state: SourceState!
+  "Why it cannot be asked now."
   error: SourceError
+  "What it has been through since the service started."
+  health: SourceHealth!
   "What the connection does not search, and why."
   notes: [String!]!
+  "What the credential may not do, as a probe found it."
+  denied: [DeniedPermission!]!
+  "What the source asks of its callers; the service keeps to it."
+  limits: [SourceLimit!]!
+  "What is left of the source's quotas, as it last said."
+  quota: [SourceQuota!]!
+  "The source's clock minus ours in milliseconds; 0 if they agree within a second or the source does not tell its time."
+  clockSkewMs: Long!
+  "The executable that serves the connection, null if the connector is part of the service."
+  plugin: SourcePlugin
   "What it holds."
   streams: [SourceStream!]!
+}
+
+"How a connection is."
+enum SourceState {
+  "It was not asked yet."
+  UNKNOWN
+  "The last call went well."
+  HEALTHY
+  "It answers, with failures in between."
+  DEGRADED
+  "It asked to wait."
+  THROTTLED
+  "It failed so often that it is left alone for a while."
+  SUSPENDED
+  "It cannot be asked."
+  DOWN
+}
+
+"What a connection has been through since the service started."
+type SourceHealth {
+  "The last time that a call went well."
+  lastSuccess: DateTime
+  "The last failure, which may be over."
+  lastError: SourceError
+  "When the last failure was."
+  lastErrorAt: DateTime
+  "Failures since the last call that went well."
+  failures: Int!
+  "When the connection is tried again; null if it is not waiting for that."
+  retryAt: DateTime
+  "Until when the source asked to wait."
+  throttledUntil: DateTime
+  "Searches that run now."
+  running: Int!
+  "Searches since the start."
+  searches: Long!
+  "Searches that were tried again or resumed."
+  retries: Long!
+  "Events that the source gave."
+  rows: Long!
+}
+
+"Something that the credential of a connection may not do."
+type DeniedPermission {
+  "What it may not do, in the source's words."
+  action: String!
+  "What it may not do that to."
+  object: String!
+  "What follows for hunts, and what to grant."
+  message: String!
+}
+
+"What a source allows its callers."
+type SourceLimit {
+  "Who shares it."
+  scope: LimitScope!
+  "Name of the account or endpoint that shares it."
+  key: String
+  "Searches at a time, null for no limit."
+  concurrent: Int
+  "Searches that may start in the period, null for no limit."
+  searches: Int
+  "The period in milliseconds."
+  perMs: Long
+}
+
+"Who shares a limit."
+enum LimitScope {
+  "The connection alone."
+  CONNECTION
+  "All connections with the same account, whatever tenant they are of."
+  ACCOUNT
+  "All connections to the same endpoint, whatever tenant they are of."
+  ENDPOINT
+}
+
+"What is left of something that a source rations."
+type SourceQuota {
+  "What is rationed, in the source's words."
+  name: String!
+  "What is left."
+  left: Long!
+  "Of how much, null if not known."
+  of: Long
+  "When it is full again, null if not known."
+  resets: DateTime
+}
+
+"The executable that serves a connection."
+type SourcePlugin {
+  "Its name, as it says."
+  name: String!
+  "Its version, as it says."
+  version: String!
+  "Digest of the executable."
+  digest: String!
+  "Version of the plugin protocol that is spoken."
+  protocol: Int!
+  "How often it was started again since the service started."
+  restarts: Int!
+  "What the operating system bounds, null if nothing."
+  confined: String
 }
 
 "A part of a connection that shares one mapping and one class."
@@ -5890,8 +6010,36 @@ type SourceStream {
   rows: Long
   "Events without a time; they are in no range."
   untimed: Long!
+  "How long the source keeps events, null if for ever or if it does not say."
+  retention: Duration
+  "The source holds every event before this instant, null if it does not say."
+  watermark: DateTime
+  "How long after it happened an event can usually be found, in milliseconds; null if not known."
+  lagMs: Long
   "Attributes that it can fill, as OCSF paths. A hunt on any other attribute cannot be asked of it."
   attributes: [String!]!
+  "How exactly the source can be asked for each attribute; empty if the connection cannot be asked now."
+  provides: [AttributeSupport!]!
+}
+
+"How exactly a source can be asked for an attribute."
+type AttributeSupport {
+  "The attribute, as OCSF path."
+  path: String!
+  "Each operator that the attribute takes, with what the source makes of it."
+  operators: [OperatorSupport!]!
+}
+
+"What a source makes of an operator on an attribute, for a plain ASCII argument; other arguments may fare worse, as explainHunt shows."
+type OperatorSupport {
+  "Name of the operator, as in filters."
+  operator: String!
+  "The comparison is with caseSensitive."
+  caseSensitive: Boolean!
+  "What becomes of it."
+  disposition: Disposition!
+  "Why it is not EXACT."
+  reason: String
 }
 `, BuiltIn: false},
 }
@@ -6133,6 +6281,16 @@ func (ec *executionContext) childFields_ApiResponse(ctx context.Context, field g
 		return ec.fieldContext_ApiResponse_message(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ApiResponse", field.Name)
+}
+
+func (ec *executionContext) childFields_AttributeSupport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_AttributeSupport_path(ctx, field)
+	case "operators":
+		return ec.fieldContext_AttributeSupport_operators(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributeSupport", field.Name)
 }
 
 func (ec *executionContext) childFields_Authentication(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6445,6 +6603,18 @@ func (ec *executionContext) childFields_CoverageLine(ctx context.Context, field 
 		return ec.fieldContext_CoverageLine_tookMs(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CoverageLine", field.Name)
+}
+
+func (ec *executionContext) childFields_DeniedPermission(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "action":
+		return ec.fieldContext_DeniedPermission_action(ctx, field)
+	case "object":
+		return ec.fieldContext_DeniedPermission_object(ctx, field)
+	case "message":
+		return ec.fieldContext_DeniedPermission_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeniedPermission", field.Name)
 }
 
 func (ec *executionContext) childFields_DetectionFinding(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7267,6 +7437,20 @@ func (ec *executionContext) childFields_OperatingSystem(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type OperatingSystem", field.Name)
 }
 
+func (ec *executionContext) childFields_OperatorSupport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "operator":
+		return ec.fieldContext_OperatorSupport_operator(ctx, field)
+	case "caseSensitive":
+		return ec.fieldContext_OperatorSupport_caseSensitive(ctx, field)
+	case "disposition":
+		return ec.fieldContext_OperatorSupport_disposition(ctx, field)
+	case "reason":
+		return ec.fieldContext_OperatorSupport_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OperatorSupport", field.Name)
+}
+
 func (ec *executionContext) childFields_Organization(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7901,12 +8085,30 @@ func (ec *executionContext) childFields_Source(ctx context.Context, field graphq
 		return ec.fieldContext_Source_connection(ctx, field)
 	case "connector":
 		return ec.fieldContext_Source_connector(ctx, field)
+	case "version":
+		return ec.fieldContext_Source_version(ctx, field)
+	case "backend":
+		return ec.fieldContext_Source_backend(ctx, field)
 	case "healthy":
 		return ec.fieldContext_Source_healthy(ctx, field)
+	case "state":
+		return ec.fieldContext_Source_state(ctx, field)
 	case "error":
 		return ec.fieldContext_Source_error(ctx, field)
+	case "health":
+		return ec.fieldContext_Source_health(ctx, field)
 	case "notes":
 		return ec.fieldContext_Source_notes(ctx, field)
+	case "denied":
+		return ec.fieldContext_Source_denied(ctx, field)
+	case "limits":
+		return ec.fieldContext_Source_limits(ctx, field)
+	case "quota":
+		return ec.fieldContext_Source_quota(ctx, field)
+	case "clockSkewMs":
+		return ec.fieldContext_Source_clockSkewMs(ctx, field)
+	case "plugin":
+		return ec.fieldContext_Source_plugin(ctx, field)
 	case "streams":
 		return ec.fieldContext_Source_streams(ctx, field)
 	}
@@ -7927,6 +8129,80 @@ func (ec *executionContext) childFields_SourceError(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type SourceError", field.Name)
 }
 
+func (ec *executionContext) childFields_SourceHealth(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "lastSuccess":
+		return ec.fieldContext_SourceHealth_lastSuccess(ctx, field)
+	case "lastError":
+		return ec.fieldContext_SourceHealth_lastError(ctx, field)
+	case "lastErrorAt":
+		return ec.fieldContext_SourceHealth_lastErrorAt(ctx, field)
+	case "failures":
+		return ec.fieldContext_SourceHealth_failures(ctx, field)
+	case "retryAt":
+		return ec.fieldContext_SourceHealth_retryAt(ctx, field)
+	case "throttledUntil":
+		return ec.fieldContext_SourceHealth_throttledUntil(ctx, field)
+	case "running":
+		return ec.fieldContext_SourceHealth_running(ctx, field)
+	case "searches":
+		return ec.fieldContext_SourceHealth_searches(ctx, field)
+	case "retries":
+		return ec.fieldContext_SourceHealth_retries(ctx, field)
+	case "rows":
+		return ec.fieldContext_SourceHealth_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SourceHealth", field.Name)
+}
+
+func (ec *executionContext) childFields_SourceLimit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "scope":
+		return ec.fieldContext_SourceLimit_scope(ctx, field)
+	case "key":
+		return ec.fieldContext_SourceLimit_key(ctx, field)
+	case "concurrent":
+		return ec.fieldContext_SourceLimit_concurrent(ctx, field)
+	case "searches":
+		return ec.fieldContext_SourceLimit_searches(ctx, field)
+	case "perMs":
+		return ec.fieldContext_SourceLimit_perMs(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SourceLimit", field.Name)
+}
+
+func (ec *executionContext) childFields_SourcePlugin(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_SourcePlugin_name(ctx, field)
+	case "version":
+		return ec.fieldContext_SourcePlugin_version(ctx, field)
+	case "digest":
+		return ec.fieldContext_SourcePlugin_digest(ctx, field)
+	case "protocol":
+		return ec.fieldContext_SourcePlugin_protocol(ctx, field)
+	case "restarts":
+		return ec.fieldContext_SourcePlugin_restarts(ctx, field)
+	case "confined":
+		return ec.fieldContext_SourcePlugin_confined(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SourcePlugin", field.Name)
+}
+
+func (ec *executionContext) childFields_SourceQuota(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_SourceQuota_name(ctx, field)
+	case "left":
+		return ec.fieldContext_SourceQuota_left(ctx, field)
+	case "of":
+		return ec.fieldContext_SourceQuota_of(ctx, field)
+	case "resets":
+		return ec.fieldContext_SourceQuota_resets(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SourceQuota", field.Name)
+}
+
 func (ec *executionContext) childFields_SourceStream(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7939,8 +8215,16 @@ func (ec *executionContext) childFields_SourceStream(ctx context.Context, field 
 		return ec.fieldContext_SourceStream_rows(ctx, field)
 	case "untimed":
 		return ec.fieldContext_SourceStream_untimed(ctx, field)
+	case "retention":
+		return ec.fieldContext_SourceStream_retention(ctx, field)
+	case "watermark":
+		return ec.fieldContext_SourceStream_watermark(ctx, field)
+	case "lagMs":
+		return ec.fieldContext_SourceStream_lagMs(ctx, field)
 	case "attributes":
 		return ec.fieldContext_SourceStream_attributes(ctx, field)
+	case "provides":
+		return ec.fieldContext_SourceStream_provides(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SourceStream", field.Name)
 }

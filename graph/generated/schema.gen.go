@@ -3663,6 +3663,24 @@ func (ec *executionContext) marshalODateTime2ᚖgithubᚗcomᚋharrierᚑxdrᚋh
 	return v
 }
 
+func (ec *executionContext) unmarshalODuration2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalString(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODuration2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(*v)
+	return res
+}
+
 func (ec *executionContext) unmarshalOIP2ᚖgithubᚗcomᚋharrierᚑxdrᚋharrierᚋgraphᚋmodelᚐIP(ctx context.Context, v any) (*model.IP, error) {
 	if v == nil {
 		return nil, nil

@@ -199,6 +199,14 @@ type APIResponse struct {
 	Message *string `json:"message,omitempty"`
 }
 
+// How exactly a source can be asked for an attribute.
+type AttributeSupport struct {
+	// The attribute, as OCSF path.
+	Path string `json:"path"`
+	// Each operator that the attribute takes, with what the source makes of it.
+	Operators []*OperatorSupport `json:"operators"`
+}
+
 // A logon, logoff, ticket request or sign-in, successful or not.
 type Authentication struct {
 	// Global id of the event, for node(id).
@@ -445,6 +453,16 @@ type CoverageLine struct {
 	Error *SourceError `json:"error,omitempty"`
 	// How long it took, in milliseconds.
 	TookMs float64 `json:"tookMs"`
+}
+
+// Something that the credential of a connection may not do.
+type DeniedPermission struct {
+	// What it may not do, in the source's words.
+	Action string `json:"action"`
+	// What it may not do that to.
+	Object string `json:"object"`
+	// What follows for hunts, and what to grant.
+	Message string `json:"message"`
 }
 
 // An alert or notice that another product raised; not a verdict of Harrier.
@@ -1087,6 +1105,18 @@ type OperatingSystem struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// What a source makes of an operator on an attribute, for a plain ASCII argument; other arguments may fare worse, as explainHunt shows.
+type OperatorSupport struct {
+	// Name of the operator, as in filters.
+	Operator string `json:"operator"`
+	// The comparison is with caseSensitive.
+	CaseSensitive bool `json:"caseSensitive"`
+	// What becomes of it.
+	Disposition Disposition `json:"disposition"`
+	// Why it is not EXACT.
+	Reason *string `json:"reason,omitempty"`
+}
+
 // Organization or tenant at a cloud provider.
 type Organization struct {
 	// Name of the organization at the provider, such as the GitHub organization.
@@ -1553,12 +1583,30 @@ type Source struct {
 	Connection string `json:"connection"`
 	// Kind of connector.
 	Connector string `json:"connector"`
+	// Version of the connector; null if it cannot be asked or has none of its own.
+	Version *string `json:"version,omitempty"`
+	// Product and version behind it, null if there is none or it is not known.
+	Backend *string `json:"backend,omitempty"`
 	// The connection can be asked now.
 	Healthy bool `json:"healthy"`
-	// Why it cannot.
+	// How the connection is now.
+	State SourceState `json:"state"`
+	// Why it cannot be asked now.
 	Error *SourceError `json:"error,omitempty"`
+	// What it has been through since the service started.
+	Health *SourceHealth `json:"health"`
 	// What the connection does not search, and why.
 	Notes []string `json:"notes"`
+	// What the credential may not do, as a probe found it.
+	Denied []*DeniedPermission `json:"denied"`
+	// What the source asks of its callers; the service keeps to it.
+	Limits []*SourceLimit `json:"limits"`
+	// What is left of the source's quotas, as it last said.
+	Quota []*SourceQuota `json:"quota"`
+	// The source's clock minus ours in milliseconds; 0 if they agree within a second or the source does not tell its time.
+	ClockSkewMs int64 `json:"clockSkewMs"`
+	// The executable that serves the connection, null if the connector is part of the service.
+	Plugin *SourcePlugin `json:"plugin,omitempty"`
 	// What it holds.
 	Streams []*SourceStream `json:"streams"`
 }
@@ -1575,20 +1623,70 @@ type SourceError struct {
 	RetryAfterMs *int64 `json:"retryAfterMs,omitempty"`
 }
 
-// A part of a connection that shares one mapping and one class.
-type SourceStream struct {
-	// Name of the mapping.
+// What a connection has been through since the service started.
+type SourceHealth struct {
+	// The last time that a call went well.
+	LastSuccess *DateTime `json:"lastSuccess,omitempty"`
+	// The last failure, which may be over.
+	LastError *SourceError `json:"lastError,omitempty"`
+	// When the last failure was.
+	LastErrorAt *DateTime `json:"lastErrorAt,omitempty"`
+	// Failures since the last call that went well.
+	Failures int `json:"failures"`
+	// When the connection is tried again; null if it is not waiting for that.
+	RetryAt *DateTime `json:"retryAt,omitempty"`
+	// Until when the source asked to wait.
+	ThrottledUntil *DateTime `json:"throttledUntil,omitempty"`
+	// Searches that run now.
+	Running int `json:"running"`
+	// Searches since the start.
+	Searches int64 `json:"searches"`
+	// Searches that were tried again or resumed.
+	Retries int64 `json:"retries"`
+	// Events that the source gave.
+	Rows int64 `json:"rows"`
+}
+
+// What a source allows its callers.
+type SourceLimit struct {
+	// Who shares it.
+	Scope LimitScope `json:"scope"`
+	// Name of the account or endpoint that shares it.
+	Key *string `json:"key,omitempty"`
+	// Searches at a time, null for no limit.
+	Concurrent *int `json:"concurrent,omitempty"`
+	// Searches that may start in the period, null for no limit.
+	Searches *int `json:"searches,omitempty"`
+	// The period in milliseconds.
+	PerMs *int64 `json:"perMs,omitempty"`
+}
+
+// The executable that serves a connection.
+type SourcePlugin struct {
+	// Its name, as it says.
 	Name string `json:"name"`
-	// Class of its events.
-	Class ClassUID `json:"class"`
-	// Time of its events, null if not known.
-	TimeRange *TimeRange `json:"timeRange,omitempty"`
-	// Number of its events, null if not known.
-	Rows *int64 `json:"rows,omitempty"`
-	// Events without a time; they are in no range.
-	Untimed int64 `json:"untimed"`
-	// Attributes that it can fill, as OCSF paths. A hunt on any other attribute cannot be asked of it.
-	Attributes []string `json:"attributes"`
+	// Its version, as it says.
+	Version string `json:"version"`
+	// Digest of the executable.
+	Digest string `json:"digest"`
+	// Version of the plugin protocol that is spoken.
+	Protocol int `json:"protocol"`
+	// How often it was started again since the service started.
+	Restarts int `json:"restarts"`
+	// What the operating system bounds, null if nothing.
+	Confined *string `json:"confined,omitempty"`
+}
+
+// What is left of something that a source rations.
+type SourceQuota struct {
+	// What is rationed, in the source's words.
+	Name string `json:"name"`
+	// What is left.
+	Left int64 `json:"left"`
+	// Of how much, null if not known.
+	Of *int64 `json:"of,omitempty"`
+	// When it is full again, null if not known.
+	Resets *DateTime `json:"resets,omitempty"`
 }
 
 // Further names that a certificate is valid for.
@@ -3584,6 +3682,67 @@ func (e IntegrityID) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Who shares a limit.
+type LimitScope string
+
+const (
+	// The connection alone.
+	LimitScopeConnection LimitScope = "CONNECTION"
+	// All connections with the same account, whatever tenant they are of.
+	LimitScopeAccount LimitScope = "ACCOUNT"
+	// All connections to the same endpoint, whatever tenant they are of.
+	LimitScopeEndpoint LimitScope = "ENDPOINT"
+)
+
+var AllLimitScope = []LimitScope{
+	LimitScopeConnection,
+	LimitScopeAccount,
+	LimitScopeEndpoint,
+}
+
+func (e LimitScope) IsValid() bool {
+	switch e {
+	case LimitScopeConnection, LimitScopeAccount, LimitScopeEndpoint:
+		return true
+	}
+	return false
+}
+
+func (e LimitScope) String() string {
+	return string(e)
+}
+
+func (e *LimitScope) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = LimitScope(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid LimitScope", str)
+	}
+	return nil
+}
+
+func (e LimitScope) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *LimitScope) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e LimitScope) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // OCSF LogonTypeId; a number that the table does not list reads OTHER.
 type LogonTypeID string
 
@@ -4815,6 +4974,76 @@ func (e *SmbActivityActivityID) UnmarshalJSON(b []byte) error {
 }
 
 func (e SmbActivityActivityID) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How a connection is.
+type SourceState string
+
+const (
+	// It was not asked yet.
+	SourceStateUnknown SourceState = "UNKNOWN"
+	// The last call went well.
+	SourceStateHealthy SourceState = "HEALTHY"
+	// It answers, with failures in between.
+	SourceStateDegraded SourceState = "DEGRADED"
+	// It asked to wait.
+	SourceStateThrottled SourceState = "THROTTLED"
+	// It failed so often that it is left alone for a while.
+	SourceStateSuspended SourceState = "SUSPENDED"
+	// It cannot be asked.
+	SourceStateDown SourceState = "DOWN"
+)
+
+var AllSourceState = []SourceState{
+	SourceStateUnknown,
+	SourceStateHealthy,
+	SourceStateDegraded,
+	SourceStateThrottled,
+	SourceStateSuspended,
+	SourceStateDown,
+}
+
+func (e SourceState) IsValid() bool {
+	switch e {
+	case SourceStateUnknown, SourceStateHealthy, SourceStateDegraded, SourceStateThrottled, SourceStateSuspended, SourceStateDown:
+		return true
+	}
+	return false
+}
+
+func (e SourceState) String() string {
+	return string(e)
+}
+
+func (e *SourceState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SourceState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SourceState", str)
+	}
+	return nil
+}
+
+func (e SourceState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SourceState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SourceState) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

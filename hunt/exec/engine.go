@@ -2,29 +2,31 @@ package exec
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/plan"
+	"github.com/harrier-xdr/harrier/hunt/wrap"
 )
 
-// Connection is a connection that hunts may ask. One that could not be opened is a connection too: it is a line of every coverage.
+// Connection is a connection that hunts may ask, with what the host keeps around it. One that cannot be opened is a connection too: it
+// is a line of every coverage.
 type Connection struct {
 	Ref       hunt.ConnectionRef
-	Kind      string         // "files", "lake", ...
-	Connector hunt.Connector // nil if it could not be opened
-	Err       *hunt.Error    // why
+	Kind      string // "files", "lake", ...
+	Connector *wrap.Connection
+}
+
+// Connect makes a connection of o.Ref. It is opened at its first use.
+func Connect(kind string, open wrap.Opener, o wrap.Options) Connection {
+	return Connection{Ref: o.Ref, Kind: kind, Connector: wrap.New(open, o)}
 }
 
 // Engine plans and runs hunts over a fixed list of connections.
-type Engine struct {
-	Connections []Connection
-	Deadline    time.Duration // of each stream of a hunt; 0 for none
-}
+type Engine struct{ Connections []Connection }
 
 // Has says whether there is a connection of that name in one of the tenants.
 func (e *Engine) Has(tenants []string, connection string) bool {
@@ -33,13 +35,12 @@ func (e *Engine) Has(tenants []string, connection string) bool {
 	})
 }
 
-// describeTimeout is how long a connection may take to describe itself before it counts as unavailable.
-const describeTimeout = 15 * time.Second
-
 // Described is a connection with what it says of itself now.
 type Described struct {
 	Connection
 	Description *hunt.Description // nil if Err is set
+	Err         *hunt.Error       // why it cannot be asked now
+	Health      wrap.Health
 }
 
 // Describe asks the connections of the tenants what they hold, all at once, in the order of Connections.
@@ -50,48 +51,19 @@ func (e *Engine) Describe(ctx context.Context, tenants []string) []Described {
 			out = append(out, Described{Connection: c})
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
-	defer cancel()
 	var wg sync.WaitGroup
 	for i := range out {
-		if out[i].Connector != nil {
-			wg.Go(func() { out[i].await(ctx) })
-		}
+		wg.Go(func() {
+			d := &out[i]
+			desc, err := d.Connector.Describe(ctx)
+			if err != nil {
+				d.Err = hunt.AsError(err, hunt.SourceUnavailable)
+			}
+			d.Description, d.Health = desc, d.Connector.Health()
+		})
 	}
 	wg.Wait()
 	return out
-}
-
-// await asks in a goroutine of its own, so that a connector that does not listen to its context keeps nobody waiting.
-func (d *Described) await(ctx context.Context) {
-	answer, one := make(chan Described, 1), *d
-	go func() {
-		one.describe(ctx)
-		answer <- one
-	}()
-	select {
-	case *d = <-answer:
-	case <-ctx.Done():
-		d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.SourceTimeout, Message: "the connection did not say in time what it holds", Retryable: true, Cause: context.Cause(ctx)}
-	}
-}
-
-func (d *Described) describe(ctx context.Context) {
-	defer func() {
-		if r := recover(); r != nil {
-			d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v\n%s", r, debug.Stack())}
-		}
-	}()
-	desc, err := d.Connector.Describe(ctx)
-	if err != nil {
-		d.Err = hunt.AsError(err, hunt.SourceUnavailable)
-		return
-	}
-	if desc == nil {
-		d.Err = &hunt.Error{Op: "describe", Source: d.Ref.String(), Code: hunt.Internal, Message: "the connector gave no description"}
-		return
-	}
-	d.Description = desc
 }
 
 // Plan plans a query over the connections as they are now.
@@ -101,11 +73,7 @@ func (e *Engine) Plan(ctx context.Context, q *hunt.Query) *plan.Plan {
 	}
 	var sources []plan.Source
 	for _, d := range e.Describe(ctx, q.Tenants) {
-		s := plan.Source{Ref: d.Ref, Description: d.Description, Err: d.Err}
-		if d.Connector != nil {
-			s.Translate = d.Connector.Translate
-		}
-		sources = append(sources, s)
+		sources = append(sources, plan.Source{Ref: d.Ref, Description: d.Description, Err: d.Err, Translate: d.Connector.Translate})
 	}
 	return plan.New(q, sources)
 }
@@ -123,27 +91,20 @@ func (e *Engine) Start(ctx context.Context, q *hunt.Query, notify func(*plan.Ste
 	return Start(ctx, e.Plan(ctx, q), o)
 }
 
-func (e *Engine) options() Options { return Options{Find: e.find, Deadline: e.Deadline} }
+func (e *Engine) options() Options { return Options{Find: e.find} }
 
 func (e *Engine) find(ref hunt.ConnectionRef) hunt.Connector {
-	for _, c := range e.Connections {
-		if c.Ref == ref {
-			return c.Connector
-		}
-	}
-	return nil
+	i := slices.IndexFunc(e.Connections, func(c Connection) bool { return c.Ref == ref })
+	return e.Connections[i].Connector
 }
 
-// Close closes every connection and waits for it. The first error is returned.
+// Close closes every connection and waits for it.
 func (e *Engine) Close() error {
-	var first error
-	for _, c := range e.Connections {
-		if c.Connector == nil {
-			continue
-		}
-		if err := c.Connector.Close(); err != nil && first == nil {
-			first = err
-		}
+	failed := make([]error, len(e.Connections))
+	var wg sync.WaitGroup
+	for i, c := range e.Connections {
+		wg.Go(func() { failed[i] = c.Connector.Close() })
 	}
-	return first
+	wg.Wait()
+	return errors.Join(failed...)
 }

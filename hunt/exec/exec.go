@@ -6,7 +6,6 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -19,8 +18,6 @@ import (
 type Options struct {
 	// Find returns the connector of a connection that is in the plan.
 	Find func(hunt.ConnectionRef) hunt.Connector
-	// Deadline is how long each stream may take; 0 for no limit.
-	Deadline time.Duration
 	// Notify is called with frames other than batches as they come, from several goroutines at once; nil if nobody listens.
 	Notify func(*plan.Step, hunt.Frame)
 }
@@ -43,7 +40,6 @@ type stream struct {
 	ended   bool              // End came
 	taken   int               // distinct rows handed to the merge
 	last    arrow.RecordBatch // the last of them, nil before the first
-	watch   *watch
 	dups    int64
 	rows    int64
 	program *vector.Program // residual, nil if there is none

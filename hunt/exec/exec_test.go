@@ -16,6 +16,7 @@ import (
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
+	"github.com/harrier-xdr/harrier/hunt/wrap"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -83,11 +84,16 @@ func fails(err *hunt.Error) *scripted {
 
 // engine makes connections named a, b, c ... of tenant t.
 func engine(deadline time.Duration, list ...*scripted) *exec.Engine {
-	e := &exec.Engine{Deadline: deadline}
+	e := &exec.Engine{}
 	for i, c := range list {
-		e.Connections = append(e.Connections, exec.Connection{Ref: hunt.ConnectionRef{Tenant: "t", Connection: string(rune('a' + i))}, Connector: c})
+		e.Connections = append(e.Connections, connect(string(rune('a'+i)), c, deadline))
 	}
 	return e
+}
+
+// connect keeps a connector without retries.
+func connect(name string, c hunt.Connector, deadline time.Duration) exec.Connection {
+	return exec.Connect("scripted", wrap.Opened(c), wrap.Options{Ref: hunt.ConnectionRef{Tenant: "t", Connection: name}, Deadline: deadline, Retry: wrap.Retry{Tries: 1}})
 }
 
 func query() *hunt.Query {
@@ -297,7 +303,7 @@ func TestOneBadConnectionKeepsNobodyWaiting(t *testing.T) {
 		bad := &deaf{until: make(chan struct{})}
 		e := engine(0, frames(batch(event{1, "h"}), hunt.End{}))
 		for i, c := range []hunt.Connector{bad, &defective{}} {
-			e.Connections = append(e.Connections, exec.Connection{Ref: hunt.ConnectionRef{Tenant: "t", Connection: fmt.Sprint("z", i)}, Connector: c})
+			e.Connections = append(e.Connections, connect(fmt.Sprint("z", i), c, 0))
 		}
 		p := e.Page(t.Context(), query(), 10)
 		close(bad.until)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,14 +17,10 @@ import (
 func (e *Execution) run(ctx context.Context, s *stream) {
 	defer close(s.batches)
 	began := time.Now()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	s.watch = newWatch(e.options.Deadline, cancel)
 	err := e.search(ctx, s)
-	s.watch.stop()
 	s.line.Took = time.Since(began)
 	if err == nil && !s.ended {
-		err = context.Cause(ctx) // a source that gave up in silence when its time was over
+		err = context.Cause(ctx) // a source that gave up in silence when it was told to
 	}
 	s.finish(ctx, e.plan.Query, err)
 	if s.line.State != hunt.Complete {
@@ -33,18 +28,9 @@ func (e *Execution) run(ctx context.Context, s *stream) {
 	}
 }
 
-// search feeds the stream's frames into the line and its batches into the merge. A connector that panics fails its own stream only.
-func (e *Execution) search(ctx context.Context, s *stream) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = &hunt.Error{Op: "search", Source: s.step.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v\n%s", r, debug.Stack())}
-		}
-	}()
-	c := e.options.Find(s.step.Ref)
-	if c == nil {
-		return &hunt.Error{Op: "search", Source: s.step.Ref.String(), Code: hunt.SourceUnavailable, Message: "the connection is not open"}
-	}
-	for frame, err := range c.Search(ctx, s.step.Translation) {
+// search feeds the stream's frames into the line and its batches into the merge.
+func (e *Execution) search(ctx context.Context, s *stream) error {
+	for frame, err := range e.options.Find(s.step.Ref).Search(ctx, s.step.Translation) {
 		if err != nil {
 			return err
 		}
@@ -109,15 +95,9 @@ func errOrder() error {
 	return &hunt.Error{Op: "search", Code: hunt.SourceFailed, Message: "the source gave its rows out of order, so pages would lose some"}
 }
 
-// hand gives a batch to the merge. The stream's deadline stands still while the merge has no room.
+// hand gives a batch to the merge. What the reader makes the stream wait does not count against its deadline: package wrap counts the
+// time that somebody waits for the source.
 func (s *stream) hand(ctx context.Context, rec arrow.RecordBatch) error {
-	select {
-	case s.batches <- rec:
-		return nil
-	default:
-	}
-	s.watch.pause()
-	defer s.watch.resume()
 	select {
 	case s.batches <- rec:
 		return nil
@@ -216,11 +196,8 @@ func (s *stream) finish(ctx context.Context, q *hunt.Query, err error) {
 	case errors.Is(err, errStopped) || err != nil && errors.Is(context.Cause(ctx), errStopped):
 		l.Searched = s.seen(l.Searched, q.Order)
 		s.gap()
-	case errors.As(err, new(*hunt.Error)) && ctx.Err() == nil:
-		fail(l, hunt.AsError(err, hunt.SourceFailed))
-	case errors.Is(err, context.DeadlineExceeded) || err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		l.State, l.Searched = hunt.TimedOut, hunt.TimeRange{}
-		l.Err = &hunt.Error{Code: hunt.SourceTimeout, Message: "the source did not answer before its deadline", Retryable: true, Cause: err}
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded) && err != nil:
+		fail(l, &hunt.Error{Code: hunt.SourceTimeout, Message: "the source did not answer before the deadline of the caller", Retryable: true, Cause: err})
 	case err != nil && ctx.Err() != nil:
 		l.State, l.Searched = hunt.Partial, hunt.TimeRange{}
 		l.Err = &hunt.Error{Code: hunt.Cancelled, Message: "the caller went away", Cause: err}

@@ -2,44 +2,57 @@ package hunttest
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"go.uber.org/goleak"
-
 	"github.com/harrier-xdr/harrier/hunt"
-	"github.com/harrier-xdr/harrier/schema/ocsf"
+	"github.com/harrier-xdr/harrier/hunt/conformance"
 )
 
 // Data is events that a source must hold before it is tested.
-type Data struct {
-	Stream *hunt.Stream      // Name, Class and Attributes
-	Record arrow.RecordBatch // all columns of the class, null where the stream has no attribute; rows in any order
-}
+type Data = conformance.Data
 
-// Suite says how to test a connector. Run is enough for most.
+// Suite says how to test a connector, as conformance.Suite does; hooks fail the test that they are given. Run is enough for most.
 type Suite struct {
 	// Open loads the data into a fresh source and connects to it as Identity. It may register clean-ups with t; the suite closes the
-	// connection itself. The connector may give events uids of its own.
+	// connection itself. The connector may give events uids of its own. It is called several times, also with a part of the streams.
 	Open func(t *testing.T, data []Data) hunt.Connector
+	// Connect opens one more connection to the source that was opened last, as a restarted gateway does; nil if the test cannot. With it,
+	// uids are compared over connections.
+	Connect func(t *testing.T) hunt.Connector
+	// Grow adds events to the source that was opened last; nil if the test cannot. Events that it holds already are given too.
+	Grow func(t *testing.T, more Data)
+	// Remove deletes events from the source that was opened last; they are as the source gave them. nil if the test cannot.
+	Remove func(t *testing.T, gone Data)
+	// Fault makes the source that was opened last fail from now on, also in searches that run, until mend is called; nil if the test cannot.
+	Fault func(t *testing.T) (mend func())
+	// Throttle makes the source refuse its next requests, as many as are given; it tells to wait for retryAfter if that is not 0. nil if the
+	// test cannot.
+	Throttle func(t *testing.T, requests int, retryAfter time.Duration)
+
 	// Streams says what data to make, by Name, Class and Attributes; nil for one stream of each of four classes, three of them with all
 	// attributes and one with every other.
 	Streams []hunt.Stream
+	// Volume is the stream of which many events are made, of a class that Streams does not have; nil for some attributes of dns_activity.
+	Volume *hunt.Stream
+	// Rows is how many events Volume gets; 5,000 if it is 0.
+	Rows int
 	// Keep refuses values that the source cannot store, as Keeping does; nil keeps all.
 	Keep func(path string, v hunt.Value) bool
-	// Grow adds events to the source that was opened last; nil if the test cannot. With it, snapshots are tested against newer events.
-	Grow func(t *testing.T, more Data)
+	// Secrets are texts that no description, native query or error may hold.
+	Secrets []string
+	// Background names functions whose goroutines the connector keeps while it is open; they are no leaks.
+	Background []string
+	// Thorough asks several times as much.
+	Thorough bool
 }
 
 // Identity returns which connection the suite tests; paging compares keys with it.
-func Identity() hunt.Identity { return hunt.Identity{Tenant: "mm", Connection: "conformance"} }
+func Identity() hunt.Identity { return conformance.Identity() }
 
 // Run tests that a connector keeps the contract of package hunt, one subtest per behaviour. What is tested follows from the
-// connector's own Description, so there is nothing to skip. It looks for leaked goroutines, so it must not run in parallel with
-// other tests.
+// connector's own Description; a behaviour that a suite without a hook cannot test is skipped and says so. It looks for leaked
+// goroutines, so it must not run in parallel with other tests.
 func Run(t *testing.T, open func(t *testing.T, data []Data) hunt.Connector) {
 	t.Helper()
 	Suite{Open: open}.Run(t)
@@ -48,139 +61,84 @@ func Run(t *testing.T, open func(t *testing.T, data []Data) hunt.Connector) {
 // Run tests as the function Run does.
 func (s Suite) Run(t *testing.T) {
 	t.Helper()
-	for _, name := range Behaviours() {
-		t.Run(name, func(t *testing.T) {
-			for _, err := range s.Check(t, name) {
-				t.Error(err)
-			}
+	h := &hooks{Suite: s, t: t}
+	session, err := h.suite().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { session.Close() }) //nolint:errcheck // Close has a behaviour of its own
+	for _, b := range conformance.Behaviours() {
+		t.Run(b.Name, func(t *testing.T) {
+			h.t = t
+			report(t, session.Check(t.Context(), b.Name))
 		})
 	}
 }
 
-// behaviour is one thing that a connector must do.
-type behaviour struct {
-	name  string
-	check func(*subject)
-}
-
-func behaviours() []behaviour {
-	return []behaviour{
-		{"Describe", checkDescribe},
-		{"Contents", checkContents},
-		{"Translate", checkTranslate},
-		{"Impossible", checkImpossible},
-		{"Predicates", checkPredicates},
-		{"Expressions", checkExpressions},
-		{"Order", checkOrder},
-		{"Paging", checkPaging},
-		{"ForeignKeys", checkForeignKeys},
-		{"Range", checkRange},
-		{"Limit", checkLimit},
-		{"Projection", checkProjection},
-		{"Snapshot", checkSnapshot},
-		{"Concurrency", checkConcurrency},
-		{"Cancel", checkCancel},
-		{"Break", checkBreak},
-		{"Close", checkClose},
+// report shows a result.
+func report(t *testing.T, r conformance.Result) {
+	t.Helper()
+	for _, note := range r.Notes {
+		t.Log(note)
 	}
+	for _, err := range r.Problems {
+		t.Error(err)
+	}
+	if r.Skipped != "" {
+		t.Skip(r.Skipped)
+	}
+	t.Logf("%s (%d requests)", r.Contract, r.Cases)
 }
 
 // Behaviours returns the names of what the suite checks, for Check.
 func Behaviours() []string {
 	var out []string
-	for _, b := range behaviours() {
-		out = append(out, b.name)
+	for _, b := range conformance.Behaviours() {
+		out = append(out, b.Name)
 	}
 	return out
 }
 
-// Check opens a source and returns what is wrong with one behaviour, at most ten errors. It fails t only where Open or Grow does.
-func (s Suite) Check(t *testing.T, name string) (errs []error) {
+// Check opens a source and returns what is wrong with one behaviour, at most ten errors. It fails t only where a hook does.
+func (s Suite) Check(t *testing.T, name string) []error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	sub := &subject{t: t, ctx: ctx, suite: s, rng: rand.New(rand.NewPCG(42, 42))}
-	defer func() {
-		if p := recover(); p != nil {
-			errs = append(sub.errs, fmt.Errorf("the connector panicked: %v", p))
-		}
-	}()
-	for _, b := range behaviours() {
-		if b.name == name {
-			sub.open()
-			defer sub.close()
-			b.check(sub)
-			return sub.errs
-		}
-	}
-	return []error{fmt.Errorf("there is no behaviour %q; Behaviours lists them", name)}
+	h := &hooks{Suite: s, t: t}
+	return h.suite().Check(t.Context(), name).Problems
 }
 
-// subject is a connector under test.
-type subject struct {
-	t      *testing.T
-	ctx    context.Context
-	suite  Suite
-	rng    *rand.Rand
-	data   []Data
-	conn   hunt.Connector
-	before goleak.Option // goroutines that were there before the first search
-	errs   []error
+// hooks calls the hooks of a suite with the test that runs.
+type hooks struct {
+	Suite
+	t *testing.T
 }
 
-// streams returns what data to make.
-func (s *subject) streams() []hunt.Stream {
-	if s.suite.Streams != nil {
-		return s.suite.Streams
+// suite is the suite that the engine takes.
+func (h *hooks) suite() conformance.Suite {
+	out := conformance.Suite{Identity: Identity(), Streams: h.Streams, Volume: h.Volume, Rows: h.Rows, Keep: h.Keep, Secrets: h.Secrets,
+		Background: h.Background, Thorough: h.Thorough}
+	if h.Open != nil {
+		out.Open = func(_ context.Context, data []Data) (hunt.Connector, error) { return h.Open(h.t, data), nil }
 	}
-	var out []hunt.Stream
-	for _, uid := range []int64{ocsf.ProcessActivity, ocsf.NetworkActivity, ocsf.DetectionFinding, ocsf.Authentication} {
-		class := ocsf.ByUID(uid)
-		out = append(out, hunt.Stream{Name: "conformance", Class: class, Attributes: AllAttributes(class)})
+	if h.Connect != nil {
+		out.Connect = func(context.Context) (hunt.Connector, error) { return h.Connect(h.t), nil }
 	}
-	last := &out[len(out)-1]
-	for i := 0; i < len(last.Class.Columns); i += 2 {
-		delete(last.Attributes, last.Class.Columns[i].Path)
+	if h.Grow != nil {
+		out.Grow = func(_ context.Context, more Data) error { h.Grow(h.t, more); return nil }
+	}
+	if h.Remove != nil {
+		out.Remove = func(_ context.Context, gone Data) error { h.Remove(h.t, gone); return nil }
+	}
+	if h.Fault != nil {
+		out.Fault = func(context.Context) (func() error, error) {
+			mend := h.Fault(h.t)
+			return func() error { mend(); return nil }, nil
+		}
+	}
+	if h.Throttle != nil {
+		out.Throttle = func(_ context.Context, requests int, retryAfter time.Duration) error {
+			h.Throttle(h.t, requests, retryAfter)
+			return nil
+		}
 	}
 	return out
-}
-
-const rowsPerStream = 100
-
-func (s *subject) open() {
-	for _, st := range s.streams() {
-		s.data = append(s.data, s.newData(st))
-	}
-	s.conn = s.suite.Open(s.t, s.data)
-	s.before = goleak.IgnoreCurrent()
-}
-
-func (s *subject) newData(st hunt.Stream) Data {
-	options := []BatchOption{Untimed(), Only(st.Attributes)}
-	if s.suite.Keep != nil {
-		options = append(options, Keeping(s.suite.Keep))
-	}
-	return Data{Stream: &st, Record: RandomBatch(s.rng, st.Class, rowsPerStream, options...)}
-}
-
-func (s *subject) close() {
-	if err := s.conn.Close(); err != nil {
-		s.errorf("Close: %v", err)
-	}
-}
-
-// errorf notes a defect; ten are enough to see what is wrong.
-func (s *subject) errorf(format string, args ...any) {
-	if len(s.errs) < 10 {
-		s.errs = append(s.errs, fmt.Errorf(format, args...))
-	}
-}
-
-// leaks notes goroutines that came since the source was opened, but for those of connections that HTTP keeps open.
-func (s *subject) leaks(when string) {
-	err := goleak.Find(s.before, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
-		goleak.IgnoreAnyFunction("net/http.(*conn).serve"), goleak.IgnoreAnyFunction("net/http.(*connReader).backgroundRead"))
-	if err != nil {
-		s.errorf("%s: goroutines are left: %v", when, err)
-	}
 }

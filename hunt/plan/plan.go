@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -158,7 +157,7 @@ func days(d time.Duration) string {
 
 // translate asks the connector for the native form and keeps what must be checked again.
 func translate(q *hunt.Query, s Source, stream *hunt.Stream, st *Step) {
-	t, err := safely(s, hunt.Request{
+	t, err := s.Translate(hunt.Request{
 		Stream: stream.Name, Class: q.Class, Range: q.Range, Where: q.Where, Columns: columns(q, stream), Order: q.Order,
 		After: q.After, Limit: q.Limit, Snapshot: snapshotOf(q, s),
 	})
@@ -174,19 +173,6 @@ func translate(q *hunt.Query, s Source, stream *hunt.Stream, st *Step) {
 	}
 	st.Translation = t
 	st.Residual = hunt.Residual(q.Where, t.Of())
-}
-
-// safely calls a connector's Translate; a defect of a connector fails its own stream only.
-func safely(s Source, r hunt.Request) (t *hunt.Translation, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &hunt.Error{Op: "translate", Source: s.Ref.String(), Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
-		}
-	}()
-	if t, err = s.Translate(r); err == nil && t == nil {
-		err = &hunt.Error{Op: "translate", Source: s.Ref.String(), Code: hunt.Internal, Message: "the connector gave no translation"}
-	}
-	return t, err
 }
 
 // columns is what the source must return: what the answer shows and what may be checked again. Columns that the stream cannot fill

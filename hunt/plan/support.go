@@ -29,7 +29,7 @@ func SupportOf(s Source, stream *hunt.Stream) ([]Support, error) {
 			}
 		}
 	}
-	t, err := safely(s, hunt.Request{Stream: stream.Name, Class: stream.Class, Range: hunt.TimeRange{Start: 0, End: 1}, Where: where, Snapshot: s.Description.Snapshot})
+	t, err := s.Translate(hunt.Request{Stream: stream.Name, Class: stream.Class, Range: hunt.TimeRange{Start: 0, End: 1}, Where: where, Snapshot: s.Description.Snapshot})
 	if err != nil {
 		return nil, err
 	}

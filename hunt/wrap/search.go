@@ -1,0 +1,255 @@
+package wrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/harrier-xdr/harrier/hunt"
+)
+
+// search asks the source, and asks it again, until the answer is complete or it makes no sense to go on. Its goroutine is its flight's.
+type search struct {
+	c        *Connection
+	t        *hunt.Translation
+	out      *flight
+	progress *progress
+	clock    *clock
+	tries    int // in all
+	barren   int // in a row that brought no new row
+	rows     int64
+}
+
+// run asks until the answer is complete. The error is the last one, and says how many tries there were.
+func (s *search) run(ctx context.Context) *hunt.Error {
+	for {
+		s.tries++
+		s.rows = 0
+		err := s.try(ctx)
+		if err == nil {
+			return nil
+		}
+		if err = s.again(ctx, err); err != nil {
+			return s.final(err)
+		}
+		s.c.health.count(func(h *Health) { h.Retries++ })
+		s.c.options.Log("a search is tried again", "connection", s.c.options.Ref.String(), "try", s.tries+1)
+	}
+}
+
+// again waits until the search may be tried again and translates what is left of it; the error says why it may not.
+func (s *search) again(ctx context.Context, err *hunt.Error) *hunt.Error {
+	if ctx.Err() != nil || !err.Retryable || err.Code == hunt.SourceSuspended {
+		return err
+	}
+	if s.barren++; s.rows > 0 {
+		s.barren = 1
+	}
+	if s.barren >= s.c.options.Retry.Tries {
+		return err
+	}
+	wait := s.c.options.Retry.Backoff.after(s.barren)
+	if err.RetryAfter > 0 {
+		wait = err.RetryAfter
+	}
+	if end, ok := s.deadline(); ok && !time.Now().Add(wait).Before(end) {
+		return err
+	}
+	if err.RetryAfter > 0 || err.Code == hunt.SourceThrottled {
+		s.out.give(hunt.Throttled{RetryAfter: wait})
+	}
+	if e := s.sleep(ctx, wait); e != nil {
+		return e
+	}
+	t, failure := s.c.translate(s.progress.resume())
+	if failure != nil {
+		return failure
+	}
+	s.t = t
+	return nil
+}
+
+func (s *search) sleep(ctx context.Context, d time.Duration) *hunt.Error {
+	defer s.clock.spend(time.Now())
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return stopped(ctx)
+	}
+}
+
+// final says how many tries there were.
+func (s *search) final(err *hunt.Error) *hunt.Error {
+	if s.tries == 1 {
+		return err
+	}
+	e := *err
+	if e.Message == "" && e.Cause != nil {
+		e.Message = e.Cause.Error()
+	}
+	e.Message += fmt.Sprintf(" (tried %d times)", s.tries)
+	return &e
+}
+
+// deadline returns when the answer must be there: before the last reader goes, and within the time of the source.
+func (s *search) deadline() (at time.Time, ok bool) {
+	at, ok = s.out.deadline()
+	if s.clock.limited {
+		if own := time.Now().Add(s.clock.left); !ok || own.Before(at) {
+			at, ok = own, true
+		}
+	}
+	return at, ok
+}
+
+// try asks once. A frame that cannot be read (a batch without its columns, say) is a defect of the connector.
+func (s *search) try(ctx context.Context) (err *hunt.Error) {
+	inner, err := s.c.opening.connector(ctx)
+	if err == nil {
+		err = s.c.searching.refuses()
+	}
+	if err != nil {
+		return err
+	}
+	slot, err := s.admit(ctx)
+	if err != nil {
+		return err
+	}
+	permit, err := s.c.searching.acquire()
+	if err != nil {
+		slot.release()
+		return err
+	}
+	defer func() { s.settle(ctx, permit, err) }()
+	g := guardSearch(ctx, guardOptions{s.c.tasks, s.clock, s.c.options.FrameDeadline}, func(ctx context.Context) iter.Seq2[hunt.Frame, error] {
+		return inner.Search(ctx, s.t)
+	})
+	defer func() {
+		if r := recover(); r != nil {
+			err = defect("search", r)
+		}
+		g.stop()
+		slot.releaseAfter(g.task)
+	}()
+	return s.read(ctx, g)
+}
+
+// read reads one try to its end.
+func (s *search) read(ctx context.Context, g *guard) *hunt.Error {
+	var end hunt.Frame
+	for {
+		if s.out.room(ctx) != nil {
+			return stopped(ctx)
+		}
+		frame, ok, err := g.next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return stopped(ctx)
+		case err != nil:
+			return hunt.AsError(err, hunt.SourceFailed)
+		case !ok && end == nil:
+			return &hunt.Error{Op: "search", Code: hunt.StreamWithoutEnd, Message: "the source stopped without saying that it was complete", Retryable: true}
+		case !ok:
+			s.out.give(end)
+			return nil
+		case end != nil:
+			return &hunt.Error{Op: "search", Code: hunt.SourceFailed, Message: "the source went on after it had said that it was complete"}
+		case frame == nil:
+			return &hunt.Error{Op: "search", Code: hunt.SourceFailed, Message: "the source gave an empty frame"}
+		}
+		if end = s.take(g, frame); end != nil {
+			continue // whether it is the last is known when the source has nothing more
+		}
+	}
+}
+
+// take hands a frame on, but for End, which it returns.
+func (s *search) take(g *guard, frame hunt.Frame) (end hunt.Frame) {
+	g.extra = 0
+	frame = s.progress.take(frame)
+	switch f := frame.(type) {
+	case nil:
+		return nil
+	case hunt.End:
+		return f
+	case hunt.Throttled:
+		g.extra = max(0, f.RetryAfter)
+		s.c.hold(f.RetryAfter)
+	case *hunt.Batch:
+		s.rows += f.Record.NumRows()
+		s.c.health.count(func(h *Health) { h.Rows += f.Record.NumRows() })
+	}
+	s.out.give(frame)
+	return nil
+}
+
+// settle tells breaker, limits and health what came of a try. A try that brought rows before it broke speaks neither for nor against
+// the source: it is resumed.
+func (s *search) settle(ctx context.Context, p *permit, err *hunt.Error) {
+	switch {
+	case err == nil:
+		p.settle(nil)
+		s.c.health.succeeded()
+		return
+	case ctx.Err() != nil:
+		p.drop()
+		return
+	case s.rows > 0:
+		p.drop()
+	default:
+		p.settle(err)
+	}
+	s.c.health.failed(err)
+	if err.Code == hunt.SourceThrottled {
+		s.c.hold(err.RetryAfter)
+	}
+}
+
+// admit takes the search through the limits of the source. It does not wait beyond the deadline.
+func (s *search) admit(ctx context.Context) (*slot, *hunt.Error) {
+	defer s.clock.spend(time.Now())
+	end, limited := s.deadline()
+	waiting, cancel := ctx, context.CancelFunc(func() {})
+	if limited {
+		waiting, cancel = context.WithDeadlineCause(ctx, end, fullError(0))
+	}
+	defer cancel()
+	slot, err := s.c.options.Limits.acquire(waiting, s.c.options.Ref.Tenant, s.c.scopes(), func(d time.Duration) error {
+		if limited && !time.Now().Add(d).Before(end) {
+			return fullError(d)
+		}
+		s.out.give(hunt.Throttled{RetryAfter: d})
+		return nil
+	})
+	var full *hunt.Error
+	switch {
+	case err == nil:
+		return slot, nil
+	case errors.As(err, &full):
+		return nil, full
+	}
+	return nil, stopped(ctx)
+}
+
+// fullError says that the limits of the source leave no room in time.
+func fullError(wait time.Duration) *hunt.Error {
+	return &hunt.Error{Op: "search", Code: hunt.SourceThrottled, Message: "the limits of the source leave no room before the deadline", Retryable: true, RetryAfter: wait}
+}
+
+// stopped is the error of a search whose context ended.
+func stopped(ctx context.Context) *hunt.Error {
+	cause := context.Cause(ctx)
+	var e *hunt.Error
+	switch {
+	case errors.As(cause, &e):
+		return e
+	case errors.Is(cause, context.DeadlineExceeded):
+		return &hunt.Error{Op: "search", Code: hunt.SourceTimeout, Message: "the source did not answer before the deadline of the hunt", Retryable: true, Cause: cause}
+	}
+	return &hunt.Error{Op: "search", Code: hunt.Cancelled, Message: "the search was cancelled", Cause: cause}
+}
