@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,44 +33,93 @@ type opener func(t *testing.T, data string) hunt.Connector
 
 // forms are the ways to hold the same events. Each must answer the forty hunts with the same rows.
 func forms() map[string]opener {
-	return map[string]opener{"memory": inMemory, "files": inFiles, "lake": inLake}
+	return map[string]opener{
+		"memory": inMemory, "memory in a plugin": inMemoryPlugin,
+		"files": inFiles, "files in a process": inFilesProcess,
+		"lake": inLake, "lake in a process": inLakeProcess,
+	}
 }
 
 func inFiles(t *testing.T, data string) hunt.Connector {
-	set, err := loadMappings(defaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := files.Open(t.Context(), identity(demoTenant), files.Config{Path: data}, files.Options{Mappings: set})
+	t.Helper()
+	c, err := openFolder(t.Context(), identity(demoTenant), data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
+func openFolder(ctx context.Context, id hunt.Identity, data string) (*files.Files, error) {
+	set, err := loadMappings(defaultConfig())
+	if err != nil {
+		return nil, err
+	}
+	return files.Open(ctx, id, files.Config{Path: data}, files.Options{Mappings: set})
+}
+
 func inMemory(t *testing.T, data string) hunt.Connector {
-	from := inFiles(t, data).(*files.Files)
-	defer from.Close() //nolint:errcheck // reading only
-	into := memory.Open(identity(demoTenant))
+	t.Helper()
+	c, err := loadMemory(t.Context(), identity(demoTenant), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// loadMemory maps a folder into memory.
+func loadMemory(ctx context.Context, id hunt.Identity, data string) (hunt.Connector, error) {
+	from, err := openFolder(ctx, id, data)
+	if err != nil {
+		return nil, err
+	}
+	into := memory.Open(id)
 	for _, part := range from.Parts() {
-		if _, err := from.Scan(t.Context(), part.Name, into.Append); err != nil {
-			t.Fatal(err)
+		if _, err := from.Scan(ctx, part.Name, into.Append); err != nil {
+			return nil, errors.Join(err, from.Close())
 		}
 	}
-	return into
+	return into, from.Close()
+}
+
+func inMemoryPlugin(t *testing.T, data string) hunt.Connector {
+	return configured(t, fmt.Sprintf("connector: plugin, process: {path: %q, args: [memory-plugin, %q]}", os.Args[0], data))
+}
+
+func inFilesProcess(t *testing.T, data string) hunt.Connector {
+	return configured(t, fmt.Sprintf("connector: files, isolation: process, settings: {path: %q}", data))
 }
 
 func inLake(t *testing.T, data string) hunt.Connector {
 	return throughIngest(t, "connector: lake, settings: {path: lake}", data)
 }
 
+func inLakeProcess(t *testing.T, data string) hunt.Connector {
+	return throughIngest(t, "connector: lake, isolation: process, settings: {path: lake}", data)
+}
+
 // throughIngest writes the telemetry to a connection of a configuration and opens it.
 func throughIngest(t *testing.T, connection, data string) hunt.Connector {
 	t.Helper()
-	conf := write(t, t.TempDir(), "harrier.yaml", "connections:\n- {name: demo, tenant: demo, "+connection+"}\n")
+	conf := configuration(t, connection)
 	if status, _, errs := run(t, "ingest", "-c", conf, "--into", "demo", data); status != 0 {
 		t.Fatalf("ingest: %s", errs)
 	}
+	return openConfigured(t, conf)
+}
+
+func configured(t *testing.T, connection string) hunt.Connector {
+	t.Helper()
+	return openConfigured(t, configuration(t, connection))
+}
+
+func configuration(t *testing.T, connection string) string {
+	t.Helper()
+	return write(t, t.TempDir(), "harrier.yaml", "connections:\n- {name: demo, tenant: demo, "+connection+"}\n")
+}
+
+// openConfigured opens the connection of a configuration as the gateway does.
+func openConfigured(t *testing.T, conf string) hunt.Connector {
+	t.Helper()
 	cfg, err := loadConfig(conf)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +128,7 @@ func throughIngest(t *testing.T, connection, data string) hunt.Connector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := cfg.opener(&cfg.Connections[0], set, zerolog.Nop())(t.Context())
+	c, err := cfg.opener(&cfg.Connections[0], set, zerolog.New(zerolog.NewTestWriter(t)))(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
