@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/harrier-xdr/harrier/hunt"
@@ -49,19 +50,33 @@ type Plan struct {
 // New plans a query. Sources of other tenants, and connections that the query does not name, are not part of the plan.
 func New(q *hunt.Query, sources []Source) *Plan {
 	p := &Plan{Query: q, Snapshots: map[hunt.ConnectionRef]string{}}
+	sources = slices.DeleteFunc(slices.Clone(sources), func(s Source) bool {
+		return !slices.Contains(q.Tenants, s.Ref.Tenant) || len(q.Connections) > 0 && !slices.Contains(q.Connections, s.Ref.Connection)
+	})
 	for _, s := range sources {
-		if slices.Contains(q.Tenants, s.Ref.Tenant) && (len(q.Connections) == 0 || slices.Contains(q.Connections, s.Ref.Connection)) {
-			p.Steps = append(p.Steps, steps(q, s)...)
-			if snapshot := snapshotOf(q, s); snapshot != "" {
-				p.Snapshots[s.Ref] = snapshot
-			}
+		if snapshot := snapshotOf(q, s); snapshot != "" {
+			p.Snapshots[s.Ref] = snapshot
 		}
+	}
+	for _, planned := range each(q, sources) {
+		p.Steps = append(p.Steps, planned...)
 	}
 	p.Steps = append(p.Steps, unconnected(q, p.Steps)...)
 	slices.SortStableFunc(p.Steps, func(a, b *Step) int {
 		return cmp.Or(cmp.Compare(a.Ref.Tenant, b.Ref.Tenant), cmp.Compare(a.Ref.Connection, b.Ref.Connection), cmp.Compare(a.Stream, b.Stream))
 	})
 	return p
+}
+
+// each plans all sources at once: a translation may have to cross a process boundary, and one that hangs must not hold up the others.
+func each(q *hunt.Query, sources []Source) [][]*Step {
+	out := make([][]*Step, len(sources))
+	var all sync.WaitGroup
+	for i, s := range sources {
+		all.Go(func() { out[i] = steps(q, s) })
+	}
+	all.Wait()
+	return out
 }
 
 // snapshotOf is the state of a connection that the hunt sees: that of its first page, else what was described now.
@@ -94,7 +109,11 @@ func steps(q *hunt.Query, s Source) []*Step {
 	var out []*Step
 	for i := range s.Description.Streams {
 		if stream := &s.Description.Streams[i]; stream.Class.UID == q.Class.UID {
-			out = append(out, step(q, s, stream))
+			st := step(q, s, stream)
+			out = append(out, st)
+			if st.State == hunt.TimedOut {
+				s.Translate = func(hunt.Request) (*hunt.Translation, error) { return nil, st.Err } // it would only hang again
+			}
 		}
 	}
 	if len(out) == 0 {
@@ -162,7 +181,8 @@ func translate(q *hunt.Query, s Source, stream *hunt.Stream, st *Step) {
 		After: q.After, Limit: q.Limit, Snapshot: snapshotOf(q, s),
 	})
 	if err != nil {
-		st.State, st.Err = hunt.Failed, hunt.AsError(err, hunt.SourceFailed)
+		st.Err = hunt.AsError(err, hunt.SourceFailed)
+		st.State = hunt.StateOf(st.Err.Code)
 		return
 	}
 	for _, d := range t.Predicates {
