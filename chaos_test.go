@@ -121,7 +121,7 @@ func (w *chaos) add(name string, open wrap.Opener, v *victim) {
 	v.name = name
 	w.victims = append(w.victims, v)
 	w.engine.Connections = append(w.engine.Connections, exec.Connect(name, open, wrap.Options{
-		Ref: hunt.ConnectionRef{Tenant: demoTenant, Connection: name}, Deadline: chaosDeadline, FrameDeadline: chaosDeadline / 2, DescribeDeadline: chaosDeadline / 2,
+		Ref: hunt.ConnectionRef{Tenant: demoTenant, Connection: name}, Deadline: chaosDeadline, FrameDeadline: chaosDeadline / 2, DescribeDeadline: chaosDeadline / 2, TranslateDeadline: chaosDeadline / 4,
 		Retry: wrap.Retry{Backoff: wrap.Backoff{First: 100 * time.Millisecond, Max: time.Second}}, Breaker: wrap.Breaker{Delay: 200 * time.Millisecond},
 		Reopen: wrap.Backoff{First: 50 * time.Millisecond, Max: 500 * time.Millisecond},
 	}))
@@ -378,7 +378,7 @@ func processFaults() []fault {
 			signal(v, syscall.SIGKILL)
 			return func() {}
 		}},
-		{"stopped", []string{"TIMED_OUT SOURCE_TIMEOUT", "FAILED SOURCE_SUSPENDED"}, func(v *victim) func() {
+		{"stopped", []string{"TIMED_OUT SOURCE_TIMEOUT", "FAILED SOURCE_SUSPENDED", "FAILED PLUGIN_CRASHED"}, func(v *victim) func() {
 			pid := v.pid()
 			_ = syscall.Kill(pid, syscall.SIGSTOP)
 			return func() { _ = syscall.Kill(pid, syscall.SIGCONT) }

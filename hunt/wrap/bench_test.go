@@ -19,7 +19,9 @@ func BenchmarkStack(b *testing.B) {
 		batches = append(batches, batch)
 	}
 	free := newSource(b, acme(), 1)
-	free.search = func(context.Context, int, *hunt.Translation, frames) frames { return give(append(batches, hunt.End{})...) }
+	free.search = func(context.Context, int, *hunt.Translation, frames) frames {
+		return give(append(batches, hunt.End{})...)
+	}
 	for _, c := range []struct {
 		name string
 		open func() hunt.Connector

@@ -52,7 +52,8 @@ func (b *breaker) suspended() *hunt.Error {
 	if wait == 0 {
 		wait = time.Second
 	}
-	e := &hunt.Error{Code: hunt.SourceSuspended, Message: "the source failed so often that it is left alone for " + wait.Round(time.Second).String(), Retryable: true, RetryAfter: wait}
+	e := &hunt.Error{Code: hunt.SourceSuspended, Retryable: true, RetryAfter: wait,
+		Message: "the source failed so often that it is left alone for " + wait.Round(time.Second).String()}
 	if last := b.lastFailure(); last != nil {
 		e.Message += "; it last said: " + last.Error()
 		e.Cause = last

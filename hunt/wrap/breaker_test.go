@@ -17,14 +17,14 @@ func TestBreakerLeavesASourceAlone(t *testing.T) {
 		s := newSource(t, acme(), 3)
 		last, gate := failure(hunt.SourceFailed), make(chan struct{})
 		broken := true
-		s.search = func(_ context.Context, n int, _ *hunt.Translation, real frames) frames {
+		s.search = func(_ context.Context, n int, _ *hunt.Translation, plain frames) frames {
 			if n == 3 {
 				<-gate
 			}
 			if broken {
 				return fails(last)
 			}
-			return real
+			return plain
 		}
 		c := described(t, s, wrap.Options{Retry: wrap.Retry{Tries: 1}, Breaker: wrap.Breaker{Failures: 2, Delay: 10 * time.Second}})
 		for range 2 {
@@ -90,13 +90,13 @@ func TestErrorsThatSayNothingOfTheSource(t *testing.T) {
 		s := newSource(t, acme(), 3)
 		code := hunt.BadUserInput
 		hang := false
-		s.search = func(ctx context.Context, _ int, _ *hunt.Translation, real frames) frames {
+		s.search = func(ctx context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 			switch {
 			case hang:
 				<-ctx.Done()
 				return fails(ctx.Err())
 			case code == "":
-				return real
+				return plain
 			}
 			return fails(&hunt.Error{Code: code})
 		}

@@ -38,10 +38,10 @@ func all(t *testing.T, c hunt.Connector, tr *hunt.Translation) (out []hunt.Frame
 func TestACompleteAnswerIsGivenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, acme(), 100)
-		s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+		s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 			return func(yield func(hunt.Frame, error) bool) {
 				_ = yield(hunt.Progress{RowsScanned: 5, Done: 1, Total: 2}, nil) && yield(hunt.Watermark{Time: 9}, nil)
-				in(40, real)(yield)
+				in(40, plain)(yield)
 			}
 		}
 		cache := wrap.NewCache(0)

@@ -98,7 +98,8 @@ type described struct {
 
 // describe asks the connector in a goroutine of its own, so that one that does not listen keeps nobody waiting.
 func (c *Connection) describe(ctx context.Context, inner hunt.Connector) (*hunt.Description, *hunt.Error) {
-	late := &hunt.Error{Op: "describe", Code: hunt.SourceTimeout, Message: "the source did not say in time what it holds", Retryable: true, Cause: context.DeadlineExceeded}
+	late := &hunt.Error{Op: "describe", Code: hunt.SourceTimeout, Retryable: true, Cause: context.DeadlineExceeded,
+		Message: "the source did not say in time what it holds"}
 	if d := c.options.DescribeDeadline; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
@@ -163,7 +164,7 @@ func (c *Connection) hold(d time.Duration) {
 }
 
 // Translate implements hunt.Connector. It does not open the connection; the error is SOURCE_UNAVAILABLE, or that of opening, while it
-// is not open.
+// is not open, and SOURCE_TIMEOUT if the connector does not answer: its process may hang.
 func (c *Connection) Translate(r hunt.Request) (*hunt.Translation, error) {
 	t, err := c.translate(r)
 	if err != nil {
@@ -172,24 +173,50 @@ func (c *Connection) Translate(r hunt.Request) (*hunt.Translation, error) {
 	return t, nil
 }
 
-func (c *Connection) translate(r hunt.Request) (t *hunt.Translation, failure *hunt.Error) {
-	defer func() {
-		if p := recover(); p != nil {
-			t, failure = nil, defect("translate", p)
-		}
-	}()
+func (c *Connection) translate(r hunt.Request) (*hunt.Translation, *hunt.Error) {
 	inner, failure := c.opening.now()
 	if failure != nil {
 		return nil, failure
 	}
+	answer := make(chan translated, 1)
+	task, failure := c.tasks.start(func() { answer <- translateOnce(inner, r) })
+	if failure != nil {
+		return nil, failure
+	}
+	timer := time.NewTimer(c.options.TranslateDeadline)
+	defer timer.Stop()
+	select {
+	case a := <-answer:
+		return a.t, a.err
+	case <-timer.C:
+		c.tasks.abandon(task)
+		return nil, &hunt.Error{Op: "translate", Code: hunt.SourceTimeout, Message: "the connector did not say in time what it would ask", Retryable: true, Cause: context.DeadlineExceeded}
+	case <-c.life.Done():
+		c.tasks.abandon(task)
+		return nil, errClosed()
+	}
+}
+
+// translated is the outcome of one Translate.
+type translated struct {
+	t   *hunt.Translation
+	err *hunt.Error
+}
+
+func translateOnce(inner hunt.Connector, r hunt.Request) (a translated) {
+	defer func() {
+		if p := recover(); p != nil {
+			a = translated{nil, defect("translate", p)}
+		}
+	}()
 	t, err := inner.Translate(r)
 	switch {
 	case err != nil:
-		return nil, hunt.AsError(err, hunt.SourceFailed)
+		return translated{nil, hunt.AsError(err, hunt.SourceFailed)}
 	case t == nil:
-		return nil, &hunt.Error{Op: "translate", Code: hunt.Internal, Message: "the connector gave no translation"}
+		return translated{nil, &hunt.Error{Op: "translate", Code: hunt.Internal, Message: "the connector gave no translation"}}
 	}
-	return t, nil
+	return translated{t, nil}
 }
 
 // Search implements hunt.Connector. Throttled frames say that the search waits for the limits of the source or for its next try.

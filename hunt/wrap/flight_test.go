@@ -15,13 +15,13 @@ import (
 
 // gated is a search that waits for the test before its first frame, and then gives batches of n rows.
 func gated(gate chan struct{}, n int) func(context.Context, int, *hunt.Translation, frames) frames {
-	return func(ctx context.Context, _ int, _ *hunt.Translation, real frames) frames {
+	return func(ctx context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 		select {
 		case <-gate:
 		case <-ctx.Done():
 			return fails(ctx.Err())
 		}
-		return in(n, real)
+		return in(n, plain)
 	}
 }
 
@@ -118,9 +118,16 @@ func TestWhenAllHaveLeftTheSearchIsCancelled(t *testing.T) {
 func TestASlowReaderIsCutLoose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, gate := newSource(t, acme(), 5000), make(chan struct{})
-		s.search = func(_ context.Context, _ int, tr *hunt.Translation, real frames) frames {
+		s.search = func(_ context.Context, _ int, tr *hunt.Translation, plain frames) frames {
 			<-gate
-			return withGaps(tr, in(100, real))
+			return func(yield func(hunt.Frame, error) bool) {
+				for f, err := range withGaps(tr, in(100, plain)) {
+					time.Sleep(time.Millisecond) // until all who read have read
+					if !yield(f, err) {
+						return
+					}
+				}
+			}
 		}
 		memory := wrap.NewMemory(1<<20, 8<<10)
 		c := described(t, s, wrap.Options{Memory: memory})
@@ -146,7 +153,7 @@ func TestASlowReaderIsCutLoose(t *testing.T) {
 		})
 		synctest.Wait()
 		close(gate)
-		synctest.Wait()
+		time.Sleep(time.Second)
 		if memory.Used() > 8<<10+6<<10 {
 			t.Errorf("%d bytes are kept for readers that do not read", memory.Used())
 		}
@@ -156,7 +163,7 @@ func TestASlowReaderIsCutLoose(t *testing.T) {
 			t.Errorf("%d searches, %d bytes are left", s.searches, memory.Used())
 		}
 		for _, r := range s.requests[1:] {
-			if r.After == nil || r.After.Time < 199 {
+			if r.After == nil || r.After.Time != 199 {
 				t.Errorf("who was cut loose asked after %v, and had 200 rows", r.After)
 			}
 		}
@@ -176,10 +183,10 @@ func TestSharedSearchesProperty(t *testing.T) {
 				return rng.IntN(n)
 			}
 			s := newSource(t, acme(), 1000)
-			s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+			s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 				at := roll(30)
 				return func(yield func(hunt.Frame, error) bool) {
-					for f, err := range in(1+roll(80), real) {
+					for f, err := range in(1+roll(80), plain) {
 						time.Sleep(time.Duration(roll(100)) * time.Millisecond)
 						if at--; at == 0 {
 							yield(nil, failure(hunt.SourceFailed))

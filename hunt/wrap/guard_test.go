@@ -68,7 +68,10 @@ func TestAConnectorThatHangs(t *testing.T) {
 func TestADescribeThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, release := newSource(t, acme(), 3), make(chan struct{})
-		s.describe = func(context.Context, int) (*hunt.Description, error) { <-release; return nil, failure(hunt.SourceFailed) }
+		s.describe = func(context.Context, int) (*hunt.Description, error) {
+			<-release
+			return nil, failure(hunt.SourceFailed)
+		}
 		c := kept(t, s, wrap.Options{})
 		began := time.Now()
 		_, err := c.Describe(t.Context())
@@ -88,7 +91,7 @@ func TestADescribeThatHangs(t *testing.T) {
 func TestASlowReaderIsNotTheSourcesFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, acme(), 50)
-		s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames { return in(10, real) }
+		s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames { return in(10, plain) }
 		c := described(t, s, wrap.Options{Deadline: 10 * time.Second, FrameDeadline: time.Second})
 		a := read(t.Context(), c, translated(t, c, everything()), func(*answer) bool { time.Sleep(time.Hour); return false })
 		wantAll(t, a, 50)
@@ -99,11 +102,11 @@ func TestASlowReaderIsNotTheSourcesFault(t *testing.T) {
 func TestAnAnnouncedWaitIsNoSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, acme(), 3)
-		s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+		s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 			return func(yield func(hunt.Frame, error) bool) {
 				if yield(hunt.Throttled{RetryAfter: time.Minute}, nil) {
 					time.Sleep(61 * time.Second)
-					real(yield)
+					plain(yield)
 				}
 			}
 		}
@@ -151,5 +154,38 @@ func TestCloseOfAConnectorThatHangs(t *testing.T) {
 		wantError(t, (<-outcome).err, hunt.SourceUnavailable)
 		close(release)
 		synctest.Wait()
+	})
+}
+
+// mute hangs when it is asked to translate.
+type mute struct {
+	*source
+	release chan struct{}
+}
+
+func (m mute) Translate(hunt.Request) (*hunt.Translation, error) {
+	<-m.release
+	return nil, failure(hunt.SourceFailed)
+}
+
+func TestATranslateThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mute{newSource(t, acme(), 3), make(chan struct{})}
+		c := wrap.New(wrap.Opened(m), wrap.Options{Ref: acme()})
+		defer c.Close() //nolint:errcheck // it holds nothing
+		if _, err := c.Describe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err := c.Translate(everything())
+		wantError(t, err, hunt.SourceTimeout)
+		if took := time.Since(began); took != 2*time.Second || c.Health().Abandoned != 1 {
+			t.Errorf("it took %v, and %d calls are left behind", took, c.Health().Abandoned)
+		}
+		close(m.release)
+		synctest.Wait()
+		if c.Health().Abandoned != 0 {
+			t.Error("the call ended and is still counted")
+		}
 	})
 }

@@ -24,7 +24,7 @@ type meter struct {
 
 // over returns a search that takes d and is noted under a name.
 func (m *meter) over(name string, d func() time.Duration) func(context.Context, int, *hunt.Translation, frames) frames {
-	return func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+	return func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 		m.mu.Lock()
 		m.live++
 		m.most = max(m.most, m.live)
@@ -34,8 +34,14 @@ func (m *meter) over(name string, d func() time.Duration) func(context.Context, 
 		m.mu.Lock()
 		m.live--
 		m.mu.Unlock()
-		return real
+		return plain
 	}
+}
+
+func (m *meter) now() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.live
 }
 
 func second() time.Duration { return time.Second }
@@ -77,11 +83,11 @@ func TestLimitsHold(t *testing.T) {
 				account.Key = fmt.Sprint("account ", i%2)
 				s, c := limited(t, limits, hunt.ConnectionRef{Tenant: fmt.Sprint("t", i), Connection: "c"}, account, perEndpoint)
 				inner, outer := accounts[i%2].over("", took), endpoint
-				s.search = func(ctx context.Context, n int, tr *hunt.Translation, real frames) frames {
-					return outer.over("", func() time.Duration { inner(ctx, n, tr, real); return 0 })(ctx, n, tr, real)
+				s.search = func(ctx context.Context, n int, tr *hunt.Translation, plain frames) frames {
+					return outer.over("", func() time.Duration { inner(ctx, n, tr, plain); return 0 })(ctx, n, tr, plain)
 				}
 				for n := range 15 {
-					tr, cancelled := distinct(t, c, n), rng.IntN(4) == 0
+					tr, cancelled := distinct(t, c, n), took() < time.Second
 					hunts.Go(func() {
 						ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 						if cancelled {
@@ -123,8 +129,8 @@ func TestTenantsTakeTurns(t *testing.T) {
 		var hunts sync.WaitGroup
 		start := func(tenant string, count int) {
 			s, c := limited(t, limits, hunt.ConnectionRef{Tenant: tenant, Connection: "c"}, limit)
-			s.search = func(ctx context.Context, n int, tr *hunt.Translation, real frames) frames {
-				return m.over(fmt.Sprint(tenant, " ", tr.Request.Limit-1000), second)(ctx, n, tr, real)
+			s.search = func(ctx context.Context, n int, tr *hunt.Translation, plain frames) frames {
+				return m.over(fmt.Sprint(tenant, " ", tr.Request.Limit-1000), second)(ctx, n, tr, plain)
 			}
 			for n := range count {
 				tr := distinct(t, c, n)
@@ -193,11 +199,11 @@ func TestAThrottledSearchHoldsBackTheOthers(t *testing.T) {
 		s, one := limited(t, limits, hunt.ConnectionRef{Tenant: "acme", Connection: "1"}, account, endpoint)
 		_, two := limited(t, limits, hunt.ConnectionRef{Tenant: "globex", Connection: "2"}, account, endpoint)
 		_, other := limited(t, limits, hunt.ConnectionRef{Tenant: "acme", Connection: "3"}, endpoint)
-		s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+		s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 			return func(yield func(hunt.Frame, error) bool) {
 				if yield(hunt.Throttled{RetryAfter: 30 * time.Second}, nil) {
 					time.Sleep(30 * time.Second)
-					real(yield)
+					plain(yield)
 				}
 			}
 		}
@@ -236,16 +242,41 @@ func TestLimitsThatChange(t *testing.T) {
 			hunts.Go(func() { wantRows(t, read(t.Context(), c, tr, nil)) })
 		}
 		synctest.Wait()
-		if most = 3; m.live != 1 {
-			t.Errorf("%d at a time", m.live)
+		if most = 3; m.now() != 1 {
+			t.Errorf("%d at a time", m.now())
 		}
 		if _, err := c.Describe(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if m.live != 3 {
-			t.Errorf("%d at a time after the source takes 3", m.live)
+		if m.now() != 3 {
+			t.Errorf("%d at a time after the source takes 3", m.now())
 		}
 		hunts.Wait()
+	})
+}
+
+// TestAStartCountsWhenItHappens: a search that passed its account and then waits long for the endpoint counts from its start.
+func TestAStartCountsWhenItHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits, m := wrap.NewLimits(), &meter{}
+		endpoint := hunt.Limit{Scope: hunt.PerEndpoint, Key: "e", Concurrent: 1}
+		busy, blocks := limited(t, limits, hunt.ConnectionRef{Tenant: "globex", Connection: "b"}, endpoint)
+		busy.search = (&meter{}).over("", func() time.Duration { return 10 * time.Second })
+		s, c := limited(t, limits, acme(), hunt.Limit{Scope: hunt.PerAccount, Key: "a", Searches: 1, Per: 4 * time.Second}, endpoint)
+		s.search = m.over("", func() time.Duration { return 0 })
+		var hunts sync.WaitGroup
+		hunts.Go(func() { wantRows(t, ask(t, blocks)) })
+		synctest.Wait()
+		for n := range 3 {
+			tr := distinct(t, c, n)
+			hunts.Go(func() { wantRows(t, read(t.Context(), c, tr, nil)) })
+		}
+		hunts.Wait()
+		for i := range m.starts[1:] {
+			if d := m.starts[i+1].Sub(m.starts[i]); d != 4*time.Second {
+				t.Errorf("search %d started %v after the one before; the account takes one in 4s", i+2, d)
+			}
+		}
 	})
 }

@@ -35,9 +35,9 @@ func TestMemoryIsBoundedAndNobodyStarves(t *testing.T) {
 			var connections []*wrap.Connection
 			for i := range sources {
 				s := newSource(t, hunt.ConnectionRef{Tenant: "acme", Connection: string(rune('a' + i))}, rows)
-				s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+				s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 					return func(yield func(hunt.Frame, error) bool) {
-						for f, err := range in(1+roll(300), real) {
+						for f, err := range in(1+roll(300), plain) {
 							time.Sleep(time.Duration(roll(20)) * time.Millisecond)
 							highest.Store(max(highest.Load(), memory.Used()))
 							if !yield(f, err) {
@@ -126,9 +126,9 @@ func TestAheadOfTheReader(t *testing.T) {
 	}{"room": {wrap.NewMemory(0, 0), 2}, "none": {wrap.NewMemory(100, 100), 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			s, given := newSource(t, acme(), 100), 0
-			s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+			s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 				return func(yield func(hunt.Frame, error) bool) {
-					in(10, real)(func(f hunt.Frame, err error) bool { given++; return yield(f, err) })
+					in(10, plain)(func(f hunt.Frame, err error) bool { given++; return yield(f, err) })
 				}
 			}
 			conn := described(t, s, wrap.Options{Memory: c.memory})

@@ -40,23 +40,23 @@ func (o *opening) connector(ctx context.Context) (hunt.Connector, *hunt.Error) {
 	if trying == nil {
 		return inner, err
 	}
-	var patience <-chan time.Time
-	if err != nil {
-		timer := time.NewTimer(reopenWait)
-		defer timer.Stop()
-		patience = timer.C
+	patience := reopenWait
+	if err == nil {
+		patience, err = openTimeout, o.unopened("the connection is still being opened")
 	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case <-trying:
 		return o.now()
-	case <-patience:
-		return nil, err
+	case <-timer.C:
 	case <-ctx.Done():
-		if err == nil {
-			err = &hunt.Error{Op: "open", Code: hunt.SourceUnavailable, Message: "the connection is still being opened", Retryable: true, RetryAfter: o.backoff.First}
-		}
-		return nil, err
 	}
+	return nil, err
+}
+
+func (o *opening) unopened(message string) *hunt.Error {
+	return &hunt.Error{Op: "open", Code: hunt.SourceUnavailable, Message: message, Retryable: true, RetryAfter: o.backoff.First}
 }
 
 // begin returns the connection or why there is none, and a try that is under way if that may change soon.
@@ -83,7 +83,7 @@ func (o *opening) now() (hunt.Connector, *hunt.Error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.inner == nil && o.err == nil {
-		return nil, &hunt.Error{Op: "open", Code: hunt.SourceUnavailable, Message: "the connection is not open yet", Retryable: true, RetryAfter: o.backoff.First}
+		return nil, o.unopened("the connection is not open yet")
 	}
 	return o.inner, o.failure()
 }

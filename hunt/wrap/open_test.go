@@ -116,6 +116,23 @@ func TestOpeningOutlivesWhoAsked(t *testing.T) {
 	})
 }
 
+// TestAnOpenerThatHangs keeps callers waiting for as long as it may take to open, and not for ever.
+func TestAnOpenerThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		c := wrap.New(func(context.Context) (hunt.Connector, error) { <-release; return nil, errors.New("at last") }, wrap.Options{Ref: acme()})
+		began := time.Now()
+		_, err := c.Describe(t.Context())
+		if wantError(t, err, hunt.SourceUnavailable); time.Since(began) != 5*time.Minute {
+			t.Errorf("waited %v", time.Since(began))
+		}
+		close(release)
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestCloseWhileOpening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, acme(), 3)

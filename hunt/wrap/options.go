@@ -31,14 +31,16 @@ type Options struct {
 	Retry    Retry
 	Breaker  Breaker
 	Reopen   Backoff // between tries to open; 1 second to 5 minutes by default
-	// Deadline is how long a source may take for one search, all tries and waits for its limits included; the time in which nobody
-	// waits for its rows does not count. 0 for no deadline.
+	// Deadline is how long a source may take for one search, all tries and waits for its limits included; the time in which its rows
+	// wait for a reader, or for memory, does not count. 0 for no deadline.
 	Deadline time.Duration
-	// FrameDeadline is how long a source may take for its next frame while somebody waits for it, besides the waits that it announced
+	// FrameDeadline is how long a source may take for its next frame since it was asked for it, besides the waits that it announced
 	// itself; 2 minutes by default, negative for no deadline.
 	FrameDeadline time.Duration
 	// DescribeDeadline is the same for Describe; 10 seconds by default, less than package exec waits.
 	DescribeDeadline time.Duration
+	// TranslateDeadline is the same for Translate, which does no I/O but may cross a process boundary; 2 seconds by default.
+	TranslateDeadline time.Duration
 	// Log is told of what operators want to know: an event in a few words, then names and values by turns. It may be nil and is
 	// called from several goroutines at once.
 	Log func(event string, fields ...any)
@@ -79,6 +81,7 @@ func (o Options) withDefaults() Options {
 	o.Breaker.Failures = cmp.Or(o.Breaker.Failures, 5)
 	o.Breaker.Delay = cmp.Or(o.Breaker.Delay, 30*time.Second)
 	o.FrameDeadline = cmp.Or(o.FrameDeadline, 2*time.Minute)
+	o.TranslateDeadline = cmp.Or(o.TranslateDeadline, 2*time.Second)
 	o.DescribeDeadline = cmp.Or(o.DescribeDeadline, 10*time.Second)
 	return o
 }

@@ -25,8 +25,8 @@ func TestResumeLosesAndRepeatsNothing(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
 			s := newSource(t, acme(), rows)
 			breaks := 0
-			s.search = func(_ context.Context, _ int, tr *hunt.Translation, real frames) frames {
-				return broken(rng, withGaps(tr, in(1+rng.IntN(60), real)), &breaks)
+			s.search = func(_ context.Context, _ int, tr *hunt.Translation, plain frames) frames {
+				return broken(rng, withGaps(tr, in(1+rng.IntN(60), plain)), &breaks)
 			}
 			c := wrap.New(wrap.Opened(s), wrap.Options{Ref: acme(), Retry: wrap.Retry{Tries: 40}, Breaker: wrap.Breaker{Failures: 1000}})
 			if _, err := c.Describe(t.Context()); err != nil {
@@ -54,7 +54,7 @@ func TestResumeLosesAndRepeatsNothing(t *testing.T) {
 }
 
 // withGaps tells of two failed parts and rejected records: at the start, and before the row 250, if that is asked for.
-func withGaps(tr *hunt.Translation, real frames) frames {
+func withGaps(tr *hunt.Translation, plain frames) frames {
 	return func(yield func(hunt.Frame, error) bool) {
 		for _, f := range []hunt.Frame{
 			hunt.PartFailed{Part: "shard 1", Err: failure(hunt.SourceDamaged)},
@@ -67,7 +67,7 @@ func withGaps(tr *hunt.Translation, real frames) frames {
 				return
 			}
 		}
-		real(yield)
+		plain(yield)
 	}
 }
 
@@ -83,10 +83,10 @@ func gapsOf(ctx context.Context, s *source, tr *hunt.Translation) (out []hunt.Fr
 }
 
 // broken breaks an iterator at a random frame, in one of three ways, or not at all.
-func broken(rng *rand.Rand, real frames, breaks *int) frames {
+func broken(rng *rand.Rand, plain frames, breaks *int) frames {
 	at, way := rng.IntN(12), rng.IntN(3)
 	return func(yield func(hunt.Frame, error) bool) {
-		for f, err := range real {
+		for f, err := range plain {
 			if at == 0 {
 				*breaks++
 				switch way {
@@ -143,11 +143,11 @@ func TestTriesAreBoundedAndCounted(t *testing.T) {
 func TestRetryAfterIsKeptAndTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, acme(), 3)
-		s.search = func(_ context.Context, n int, _ *hunt.Translation, real frames) frames {
+		s.search = func(_ context.Context, n int, _ *hunt.Translation, plain frames) frames {
 			if n == 1 {
 				return fails(&hunt.Error{Code: hunt.SourceThrottled, Retryable: true, RetryAfter: 42 * time.Second})
 			}
-			return real
+			return plain
 		}
 		c := described(t, s, wrap.Options{})
 		began := time.Now()
@@ -191,7 +191,7 @@ func TestADefectOfTheConnectorIsAnErrorOfItsSearch(t *testing.T) {
 	for name, search := range map[string]func(context.Context, int, *hunt.Translation, frames) frames{
 		"panic":      func(context.Context, int, *hunt.Translation, frames) frames { panic("oops") },
 		"no record":  func(context.Context, int, *hunt.Translation, frames) frames { return give(&hunt.Batch{}) },
-		"late panic": func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames { return latePanic(real) },
+		"late panic": func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames { return latePanic(plain) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSource(t, acme(), 3)
@@ -205,9 +205,9 @@ func TestADefectOfTheConnectorIsAnErrorOfItsSearch(t *testing.T) {
 	}
 }
 
-func latePanic(real frames) frames {
+func latePanic(plain frames) frames {
 	return func(yield func(hunt.Frame, error) bool) {
-		for f, err := range real {
+		for f, err := range plain {
 			yield(f, err)
 			panic("oops")
 		}
@@ -236,7 +236,7 @@ func TestWhatIsNoAnswer(t *testing.T) {
 func TestRowsThatWereGivenAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, acme(), 100)
-		s.search = func(ctx context.Context, n int, tr *hunt.Translation, real frames) frames {
+		s.search = func(ctx context.Context, n int, tr *hunt.Translation, plain frames) frames {
 			if n == 1 {
 				return give(&hunt.Batch{Record: events(0, 40)}, hunt.Progress{RowsScanned: 70}, failure(hunt.SourceFailed))
 			}
@@ -271,9 +271,9 @@ func TestKeysOfDifferentSearchesDiffer(t *testing.T) {
 		}
 		s := newSource(t, acme(), 3)
 		hold := make(chan struct{})
-		s.search = func(_ context.Context, _ int, _ *hunt.Translation, real frames) frames {
+		s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 			<-hold
-			return real
+			return plain
 		}
 		c := described(t, s, wrap.Options{})
 		requests := []hunt.Request{everything()}
@@ -302,5 +302,29 @@ func TestKeysOfDifferentSearchesDiffer(t *testing.T) {
 		}
 		close(hold)
 		synctest.Wait()
+	})
+}
+
+// TestASearchThatGetsOnMayBreakOften counts only tries in a row that bring nothing, and the breaker does not count the others.
+func TestASearchThatGetsOnMayBreakOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, acme(), 200)
+		s.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
+			return func(yield func(hunt.Frame, error) bool) {
+				for f, err := range in(10, plain) {
+					_, last := f.(hunt.End)
+					if !yield(f, err) || last {
+						return
+					}
+					yield(nil, failure(hunt.SourceFailed))
+					return
+				}
+			}
+		}
+		c := described(t, s, wrap.Options{Retry: wrap.Retry{Tries: 2}, Breaker: wrap.Breaker{Failures: 2}})
+		wantAll(t, ask(t, c), 200)
+		if s.searches != 21 {
+			t.Errorf("%d searches", s.searches)
+		}
 	})
 }

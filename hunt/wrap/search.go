@@ -238,7 +238,8 @@ func (s *search) admit(ctx context.Context) (*slot, *hunt.Error) {
 
 // fullError says that the limits of the source leave no room in time.
 func fullError(wait time.Duration) *hunt.Error {
-	return &hunt.Error{Op: "search", Code: hunt.SourceThrottled, Message: "the limits of the source leave no room before the deadline", Retryable: true, RetryAfter: wait}
+	return &hunt.Error{Op: "search", Code: hunt.SourceThrottled, Retryable: true, RetryAfter: wait,
+		Message: "the limits of the source leave no room before the deadline"}
 }
 
 // stopped is the error of a search whose context ended.
@@ -249,7 +250,8 @@ func stopped(ctx context.Context) *hunt.Error {
 	case errors.As(cause, &e):
 		return e
 	case errors.Is(cause, context.DeadlineExceeded):
-		return &hunt.Error{Op: "search", Code: hunt.SourceTimeout, Message: "the source did not answer before the deadline of the hunt", Retryable: true, Cause: cause}
+		return &hunt.Error{Op: "search", Code: hunt.SourceTimeout, Retryable: true, Cause: cause,
+			Message: "the source did not answer before the deadline of the hunt"}
 	}
 	return &hunt.Error{Op: "search", Code: hunt.Cancelled, Message: "the search was cancelled", Cause: cause}
 }

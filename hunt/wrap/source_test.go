@@ -30,7 +30,7 @@ type source struct {
 	*memory.Memory
 	ref      hunt.ConnectionRef
 	describe func(ctx context.Context, n int) (*hunt.Description, error)
-	search   func(ctx context.Context, n int, t *hunt.Translation, real frames) frames
+	search   func(ctx context.Context, n int, t *hunt.Translation, plain frames) frames
 	said     func(*hunt.Description)
 
 	mu                  sync.Mutex
@@ -92,11 +92,11 @@ func (s *source) Search(ctx context.Context, t *hunt.Translation) frames {
 			s.live--
 			s.mu.Unlock()
 		}()
-		real := s.Memory.Search(ctx, t)
+		plain := s.Memory.Search(ctx, t)
 		if s.search != nil {
-			real = s.search(ctx, n, t, real)
+			plain = s.search(ctx, n, t, plain)
 		}
-		real(yield)
+		plain(yield)
 	}
 }
 
@@ -107,9 +107,9 @@ func (s *source) counts() (searches, live, most int) {
 }
 
 // in gives a memory answer in batches of n rows.
-func in(n int, real frames) frames {
+func in(n int, plain frames) frames {
 	return func(yield func(hunt.Frame, error) bool) {
-		for f, err := range real {
+		for f, err := range plain {
 			b, ok := f.(*hunt.Batch)
 			if !ok {
 				if !yield(f, err) {

@@ -96,7 +96,8 @@ func (g *tasks) wait(d time.Duration) bool {
 
 // defect is the error of a connector that panicked, to be called with what recover returned.
 func defect(op string, fault any) *hunt.Error {
-	return &hunt.Error{Op: op, Code: hunt.Internal, Message: "the connector failed with a defect", Cause: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}
+	stack := fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+	return &hunt.Error{Op: op, Code: hunt.Internal, Message: "the connector failed with a defect", Cause: stack}
 }
 
 func errClosed() *hunt.Error {
