@@ -35,7 +35,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceWithoutCache(t *testing.T) {
 	s := suite(1)
 	s.Rows = 1000
-	for _, name := range []string{"Contents", "Order", "Projection", "Snapshot", "Concurrency", "Cancel", "Break", "Removal", "Fault", "Close"} {
+	for _, name := range []string{"Contents", "Order", "Projection", "Snapshot", "Concurrency", "Cancel", "Break", "Fault", "Close"} {
 		t.Run(name, func(t *testing.T) {
 			for _, err := range s.Check(t, name) {
 				t.Error(err)
@@ -193,7 +193,7 @@ func ndjsonOf(d hunttest.Data) string {
 	var b strings.Builder
 	for row := range int(d.Record.NumRows()) {
 		fmt.Fprintf(&b, `{"class":%s,"key":%s`, quote(d.Stream.Class.Name), quote(d.Record.Column(0).(*array.String).Value(row)))
-		for path := range d.Stream.Attributes {
+		for _, path := range slices.Sorted(maps.Keys(d.Stream.Attributes)) { // sorted, so that an event that comes again is the same line
 			fmt.Fprintf(&b, `,%s:%s`, quote(path), valueOf(d, path, row))
 		}
 		fmt.Fprintf(&b, `,"time":%s`, one(vector.Row{Record: d.Record, Index: row}.Values("time")))

@@ -13,7 +13,7 @@ import (
 )
 
 // This file writes RE2 patterns. DuckDB's own lower() and the (?i) of RE2 fold otherwise than hunt.Fold (the Kelvin sign equals k in
-// both), so folding is written out: every letter becomes the class of the runes that fold to it. RE2 turns [kK] into a folded literal
+// both), so folding is written out: every letter becomes the class of the runes that fold to it. RE2 turns [aA] into a folded literal
 // again, so that costs nothing.
 
 // foldedPattern returns the pattern that matches the texts whose fold is needle, which is folded itself.
@@ -54,6 +54,12 @@ func foldsTo(r rune) []rune {
 func writeClass(b *strings.Builder, runes []rune) {
 	if len(runes) == 1 {
 		b.WriteString(runePattern(runes[0]))
+		return
+	}
+	// RE2 makes a folded literal of [kK]. If an alternation then joins that literal with another rune, it takes in all that folds to it:
+	// the Kelvin sign for k, the long s for s. An alternation of its own stays what it is.
+	if len(runes) == 2 && strings.ContainsRune("ks", unicode.ToLower(runes[0])) {
+		b.WriteString("(?:" + string(runes[0]) + "|" + string(runes[1]) + ")")
 		return
 	}
 	b.WriteByte('[')

@@ -939,7 +939,7 @@ func TestTruthPasses(t *testing.T) {
 	if _, err := surveyed.Open(t.Context(), fewData()); err != nil {
 		t.Fatal(err)
 	}
-	surveyed.Open, surveyed.Rows = nil, 0
+	surveyed.Open, surveyed.Rows = nil, 120 // so that a part of the events is compared
 	for name, s := range map[string]conformance.Suite{"loaded": loaded, "surveyed": surveyed} {
 		t.Run(name, func(t *testing.T) {
 			session, err := s.Begin(t.Context())
@@ -973,30 +973,30 @@ func fewData() []conformance.Data {
 	return out
 }
 
-// TestSurveyCatchesLies: what does not depend on what was loaded is found in a survey as well.
+// TestSurveyCatchesLies: a survey finds what does not depend on what was loaded. One lie for each behaviour is enough: the checks are
+// the same.
 func TestSurveyCatchesLies(t *testing.T) {
-	apt := []string{"Describe", "Predicates", "Expressions", "Order", "Paging", "Range", "Limit", "Projection", "Frames", "Break", "Close", "UIDs"}
-	seen := 0
+	left := []string{"Describe", "Predicates", "Expressions", "Hostile", "Order", "Paging", "Range", "Limit", "Projection", "Frames", "Break", "Close", "UIDs"}
 	for _, l := range lies() {
-		t.Run(l.name, func(t *testing.T) {
-			for _, behaviour := range l.caught {
-				if !slices.Contains(apt, behaviour) {
-					continue
-				}
-				s := suite(func(c *liar) { l.make(t, c) })
-				if _, err := s.Open(t.Context(), fewData()); err != nil {
-					t.Fatal(err)
-				}
-				s.Open = nil
-				if r := s.Check(t.Context(), behaviour); len(r.Problems) == 0 {
-					t.Errorf("%s does not find it (%d cases, skipped: %q)", behaviour, r.Cases, r.Skipped)
-				}
-				seen++
+		at := slices.IndexFunc(left, func(b string) bool { return slices.Contains(l.caught, b) })
+		if at < 0 {
+			continue
+		}
+		behaviour := left[at]
+		left = slices.Delete(left, at, at+1)
+		t.Run(behaviour, func(t *testing.T) {
+			s := suite(func(c *liar) { l.make(t, c) })
+			if _, err := s.Open(t.Context(), fewData()); err != nil {
+				t.Fatal(err)
+			}
+			s.Open = nil
+			if r := s.Check(t.Context(), behaviour); len(r.Problems) == 0 {
+				t.Errorf("a connector that %s passes (%d cases, skipped: %q)", l.name, r.Cases, r.Skipped)
 			}
 		})
 	}
-	if seen == 0 {
-		t.Error("nothing was tested")
+	if len(left) > 0 {
+		t.Errorf("no lie was tried for %v", left)
 	}
 }
 

@@ -58,7 +58,7 @@ type gap struct {
 	text string
 }
 
-// open says whether the answer claims to be whole: it ended without an error, a gap or a truncation.
+// claimsAll says whether the answer claims to be whole: it ended without an error, a gap or a truncation.
 func (a *answer) claimsAll() bool {
 	return a.err == nil && a.end != nil && !a.end.Truncated && len(a.gaps) == 0
 }

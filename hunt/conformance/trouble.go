@@ -11,6 +11,7 @@ import (
 
 // checkFault breaks the source after every number of frames of a search, in both orders, and mends it again.
 func checkFault(s *subject) {
+	noticed := 0
 	for _, h := range s.held() {
 		for _, limit := range []int{0, max(len(h.ref.keys)/4, 1)} {
 			for _, order := range bothOrders() {
@@ -21,18 +22,24 @@ func checkFault(s *subject) {
 					return
 				}
 				for _, after := range s.positions(a.frames) {
-					s.fault(h, r, after)
+					if s.fault(h, r, after) {
+						noticed++
+					}
 				}
 				s.compare(h, r)
 			}
 		}
 	}
+	if noticed == 0 {
+		s.notef("no search noticed a fault: the connector had all that it needed, or Fault breaks nothing")
+	}
 }
 
-func (s *subject) fault(h *held, r hunt.Request, after int) {
+// fault breaks the source after some frames and judges the answer; it says whether the connector noticed.
+func (s *subject) fault(h *held, r hunt.Request, after int) bool {
 	t := s.translate(r)
 	if t == nil {
-		return
+		return false
 	}
 	var mend func() error
 	broken := func() {
@@ -65,6 +72,7 @@ func (s *subject) fault(h *held, r hunt.Request, after int) {
 			s.errorf("Fault: the source could not be mended: %v", err)
 		}
 	}
+	return !a.claimsAll()
 }
 
 // excused notes rows that are missing before the last row of an answer without a gap that was told before the rows after them: the

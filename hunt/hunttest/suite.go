@@ -99,11 +99,18 @@ func Behaviours() []string {
 	return out
 }
 
-// Check opens a source and returns what is wrong with one behaviour, at most ten errors. It fails t only where a hook does.
+// Check opens a source and returns what is wrong with one behaviour, at most ten errors; what was left out is logged. It fails t only
+// where a hook does.
 func (s Suite) Check(t *testing.T, name string) []error {
 	t.Helper()
 	h := &hooks{Suite: s, t: t}
-	return h.suite().Check(t.Context(), name).Problems
+	r := h.suite().Check(t.Context(), name)
+	for _, note := range append(r.Notes, r.Skipped) {
+		if note != "" {
+			t.Log(name + ": " + note)
+		}
+	}
+	return r.Problems
 }
 
 // hooks calls the hooks of a suite with the test that runs.

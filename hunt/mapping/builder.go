@@ -61,13 +61,24 @@ func NewBuilder(class *ocsf.Class, paths []string) *Builder {
 
 // Append maps the record that the decoder holds. m is what d.Match returned for it.
 func (b *Builder) Append(d *Decoder, m *Match, id hunt.Identity) {
+	b.uid = appendUID(b.uid[:0], b.sum, id, d.raw)
+	b.append(d, m, b.uid)
+}
+
+// AppendUID is Append for records that have an identifier of their own: uid, which must be unique in the connection and the same
+// through whatever path the record is reached.
+func (b *Builder) AppendUID(d *Decoder, m *Match, uid string) {
+	b.uid = append(b.uid[:0], uid...)
+	b.append(d, m, b.uid)
+}
+
+func (b *Builder) append(d *Decoder, m *Match, uid []byte) {
 	plan := b.plans[m.rule]
 	if plan == nil {
 		plan = b.plan(m)
 		b.plans[m.rule] = plan
 	}
-	b.uid = appendUID(b.uid[:0], b.sum, id, d.raw)
-	b.cols[0].(*array.StringBuilder).BinaryBuilder.Append(b.uid)
+	b.cols[0].(*array.StringBuilder).BinaryBuilder.Append(uid)
 	for i, put := range plan {
 		put(d, b.cols[i+1])
 	}

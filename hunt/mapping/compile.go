@@ -331,9 +331,17 @@ func (t *test) holds(d *Decoder) bool {
 	case t.re != nil:
 		return there && t.re.Match(n.str())
 	case len(t.not.list) > 0:
-		return !there || !t.not.has(n.str())
+		return !there || !t.not.holds(n)
 	}
-	return there && t.set.has(n.str())
+	return there && t.set.holds(n)
+}
+
+// holds says whether the set has the value, or one of a list.
+func (w *words) holds(n native) bool {
+	if n.kind == list {
+		return slices.ContainsFunc(n.items, func(item native) bool { return item.kind != absent && w.has(item.str()) })
+	}
+	return w.has(n.str())
 }
 
 func isNothing(n native) bool {

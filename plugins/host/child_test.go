@@ -106,18 +106,25 @@ func (l *testLog) await(t *testing.T, text string) string {
 		select {
 		case <-l.came:
 		case <-deadline:
-			t.Fatalf("no line with %q in %q", text, l.all())
+			t.Fatalf("no line with %q in %.2000q", text, l.all())
 		}
 	}
 }
 
-// open opens a connection that the test closes.
-func open(t testing.TB, c host.Config, s host.Setup) hunt.Connector {
+// mustOpen opens a connection.
+func mustOpen(t testing.TB, c host.Config, s host.Setup) hunt.Connector {
 	t.Helper()
 	conn, err := host.Open(t.Context(), c, s)
 	if err != nil {
 		t.Fatalf("%v (cause: %v)", err, hunt.AsError(err, "").Cause)
 	}
+	return conn
+}
+
+// open opens a connection that is closed when the test ends.
+func open(t testing.TB, c host.Config, s host.Setup) hunt.Connector {
+	t.Helper()
+	conn := mustOpen(t, c, s)
 	t.Cleanup(func() {
 		if err := conn.Close(); err != nil {
 			t.Error(err)
@@ -297,7 +304,7 @@ func request() hunt.Request {
 func searching() *hunt.Translation { return &hunt.Translation{Request: request(), Native: "native"} }
 
 // consume reads a search to its end.
-func consume(conn hunt.Connector, ctx context.Context) (frames []hunt.Frame, err error) {
+func consume(ctx context.Context, conn hunt.Connector) (frames []hunt.Frame, err error) {
 	for f, err := range conn.Search(ctx, searching()) {
 		if err != nil {
 			return frames, err

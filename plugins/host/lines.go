@@ -99,10 +99,14 @@ func (l *lines) line(raw []byte, level string) {
 	if drop {
 		l.dropped++
 	}
+	first := l.dropped == 1
 	l.mu.Unlock()
-	if !drop {
+	switch {
+	case !drop:
 		l.flush()
 		l.log(level, text)
+	case first:
+		l.log("warn", fmt.Sprintf("lines are dropped: the plugin writes more than %d a second", linesPerSecond))
 	}
 }
 
@@ -113,7 +117,7 @@ func (l *lines) flush() {
 	l.dropped = 0
 	l.mu.Unlock()
 	if n > 0 {
-		l.log("warn", fmt.Sprintf("%d lines were dropped: the plugin writes more than %d a second", n, linesPerSecond))
+		l.log("warn", fmt.Sprintf("%d lines were dropped", n))
 	}
 }
 

@@ -37,6 +37,7 @@ type process struct {
 	check          func(line string) *hunt.Error // of the handshake
 
 	mu     sync.Mutex
+	number int // of the process, 0 before it runs
 	reaped bool
 	status string      // how it ended
 	at     time.Time   // when
@@ -118,6 +119,7 @@ func (p *process) run(begun chan<- error) {
 	}
 	p.limits.after(p.cmd.Process.Pid)
 	p.started, p.bounds = true, p.limits.String()
+	p.begin()
 	var readers sync.WaitGroup
 	readers.Go(p.readStdout)
 	readers.Go(func() { p.lines.copy(p.stderr, "info") })
@@ -133,6 +135,16 @@ func (p *process) run(begun chan<- error) {
 	p.limits.release()
 	_ = p.silentTo.Close()
 	close(p.exited)
+}
+
+// begin notes the number of the process, and kills one that was to end before it began.
+func (p *process) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.number = p.cmd.Process.Pid
+	if p.why != "" {
+		killGroup(p.number)
+	}
 }
 
 // drain is how long the output of a process that has ended is still read.
@@ -156,13 +168,15 @@ func (p *process) reap() {
 func (p *process) end(why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cmd.Process == nil || p.reaped {
+	if p.reaped {
 		return
 	}
 	if p.why == "" {
 		p.why = why
 	}
-	killGroup(p.cmd.Process.Pid)
+	if p.number != 0 {
+		killGroup(p.number)
+	}
 }
 
 // refused ends a process that the host will not speak with.
@@ -252,10 +266,9 @@ func (p *process) Kill(context.Context) error {
 func (p *process) ID() string { return fmt.Sprint(p.pid()) }
 
 func (p *process) pid() int {
-	if p.cmd.Process == nil {
-		return 0
-	}
-	return p.cmd.Process.Pid
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.number
 }
 
 // Name implements runner.Runner.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -42,12 +43,27 @@ const (
 	readBuffer   = 256 << 10
 )
 
+// buffered reads in larger pieces than TLS asks for, which is one record of 16 KiB at a time.
+type buffered struct {
+	net.Conn
+	from *bufio.Reader
+}
+
+// Read implements net.Conn.
+func (b *buffered) Read(p []byte) (int, error) { return b.from.Read(p) }
+
+func dial(ctx context.Context, to net.Addr) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, to.Network(), to.String())
+	if err != nil {
+		return nil, err
+	}
+	return &buffered{conn, bufio.NewReaderSize(conn, readBuffer)}, nil
+}
+
 // connect dials a process and looks after it. The connection is made by the first call.
 func connect(p *process, e *endpoint, t Timeouts) (*session, error) {
 	conn, err := grpc.NewClient("passthrough:///plugin",
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, e.address.Network(), e.address.String())
-		}),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx, e.address) }),
 		grpc.WithTransportCredentials(credentials.NewTLS(e.tls)),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(protocol.Codec()), grpc.MaxCallRecvMsgSize(protocol.MaxAnswer)),
 		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connWindow), grpc.WithReadBufferSize(readBuffer),

@@ -61,7 +61,7 @@ func encodeStream(s *hunt.Stream) *pb.Stream {
 
 // DecodeDescription reads and checks a description. The error is a *hunt.Error with code PLUGIN_PROTOCOL.
 func DecodeDescription(d *pb.Description) (*hunt.Description, error) {
-	if d.GetConnector() == "" {
+	if Line(d.GetConnector()) == "" {
 		return nil, broken("a description does not say which kind of connector it is of")
 	}
 	out := &hunt.Description{
@@ -131,8 +131,8 @@ func decodeStream(s *pb.Stream) (*hunt.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.GetName() == "" {
-		return nil, broken("a stream of %s has no name", class.Name)
+	if s.GetName() == "" || Line(s.GetName()) != s.GetName() {
+		return nil, broken("a stream of %s has the name %.80q, which is no line of text", class.Name, s.GetName())
 	}
 	if min(s.GetUntimed(), s.GetRetention(), s.GetLag(), s.GetCeiling(), s.GetMaxValues()) < 0 || min(s.GetRows(), s.GetNulled()) < -1 {
 		return nil, broken("stream %q of %s has negative numbers", s.GetName(), class.Name)
