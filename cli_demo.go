@@ -14,6 +14,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/harrier-xdr/harrier/access"
+	"github.com/harrier-xdr/harrier/connectors/elastic"
+	"github.com/harrier-xdr/harrier/connectors/elastic/node"
 	"github.com/harrier-xdr/harrier/connectors/files"
 	"github.com/harrier-xdr/harrier/connectors/lake"
 	"github.com/harrier-xdr/harrier/graph"
@@ -26,7 +28,8 @@ import (
 
 type demoCmd struct {
 	Data      string `help:"Folder of native logs to show instead of generated ones." placeholder:"DIR"`
-	Through   string `help:"Connector to show --data through." enum:"files,lake" default:"files"`
+	Through   string `help:"Connector to show --data through; elastic starts a search node of its own." enum:"files,lake,elastic" default:"files"`
+	Node      string `help:"Product of the search node." enum:"opensearch,elasticsearch" default:"opensearch"`
 	Listen    string `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Once      bool   `help:"Print and exit instead of serving."`
 	ReadyJSON bool   `help:"Print one JSON line {url, token, tenant} when everything can be searched, and nothing else."`
@@ -47,6 +50,7 @@ Examples:
   harrier demo
   harrier demo --once
   harrier demo --data ./logs --through lake
+  harrier demo --data ./logs --through elastic --node elasticsearch
   harrier demo --data ./logs --listen 127.0.0.1:0 --ready-json
 `
 }
@@ -63,6 +67,7 @@ func (d demoCmd) Run(p *program) (err error) {
 		return err
 	}
 	show := &demonstration{p: p, dir: dir, set: set}
+	defer func() { err = errors.Join(err, show.stop()) }()
 	engine, err := show.open(d)
 	if err != nil {
 		return err
@@ -78,6 +83,15 @@ type demonstration struct {
 	hunt demoHunt
 
 	account ingestReport // of what went into the lake
+	node    *node.Node   // that the demo started, nil if it did not
+}
+
+// stop ends the search node.
+func (s *demonstration) stop() error {
+	if s.node == nil {
+		return nil
+	}
+	return s.node.Stop()
 }
 
 // open makes or takes the data and opens the connections to it.
@@ -89,8 +103,13 @@ func (s *demonstration) open(d demoCmd) (*exec.Engine, error) {
 		return nil, &hunt.Error{Op: "demo", Source: d.Data, Code: hunt.SourceUnavailable, Message: "no such folder"}
 	}
 	open := s.inPlace
-	if d.Through == "lake" {
+	switch d.Through {
+	case "lake":
 		open = func(name, data string) (exec.Connection, error) { return s.throughLake(name, data) }
+	case "elastic":
+		open = func(name, data string) (exec.Connection, error) {
+			return s.throughNode(node.Product(d.Node), name, data)
+		}
 	}
 	conn, err := open(demoTenant, d.Data)
 	if err != nil {
@@ -125,14 +144,41 @@ func (s *demonstration) throughLake(name string, data ...string) (exec.Connectio
 	if err != nil {
 		return exec.Connection{}, err
 	}
-	work := &ingester{p: s.p, into: conn, id: identity(name), set: s.set, taken: map[string]bool{}}
+	return s.loaded("lake", identity(name), conn, data...)
+}
+
+// throughNode starts a search node, ingests a folder into it and opens it.
+func (s *demonstration) throughNode(product node.Product, name, data string) (exec.Connection, error) {
+	bar := s.p.progress("starting " + string(product))
+	n, err := node.Start(s.p.ctx, node.Options{Product: product, Dir: filepath.Join(s.dir, "node"), HeapMB: 1024, Log: s.p.stderr})
+	bar.finish()
+	if err != nil {
+		return exec.Connection{}, err
+	}
+	s.node = n
+	conn, err := elastic.Open(s.p.ctx, identity(name), elastic.Config{URLs: []string{n.URL()}}, elastic.Options{Mappings: s.set})
+	if err != nil {
+		return exec.Connection{}, err
+	}
+	return s.loaded("elastic", identity(name), conn, data)
+}
+
+// writable is a connection that can be written to.
+type writable interface {
+	hunt.Connector
+	hunt.Sink
+}
+
+// loaded ingests folders into a connection and keeps it.
+func (s *demonstration) loaded(kind string, id hunt.Identity, into writable, data ...string) (exec.Connection, error) {
+	work := &ingester{p: s.p, into: into, id: id, set: s.set, taken: map[string]bool{}}
 	for _, dir := range data {
 		if err := work.folder(s.p.ctx, dir); err != nil {
-			return exec.Connection{}, errors.Join(err, conn.Close())
+			return exec.Connection{}, errors.Join(err, into.Close())
 		}
 	}
 	s.account = work.report
-	return opened("lake", identity(name), conn), nil
+	return opened(kind, id, into), nil
 }
 
 // present prints the hunt with its plan, answer and coverage, and serves unless told otherwise.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/harrier-xdr/harrier/access"
 	"github.com/harrier-xdr/harrier/bench/hunts"
+	"github.com/harrier-xdr/harrier/connectors/elastic/node"
+	"github.com/harrier-xdr/harrier/connectors/elastic/node/nodetest"
 	"github.com/harrier-xdr/harrier/connectors/files"
 	"github.com/harrier-xdr/harrier/connectors/memory"
 	"github.com/harrier-xdr/harrier/demo"
@@ -28,15 +30,32 @@ import (
 
 var update = flag.Bool("update", false, "write the numbers of rows that the forty hunts find")
 
-// opener makes a connection that holds the demo's telemetry, which is in the folder data.
-type opener func(t *testing.T, data string) hunt.Connector
+// opener makes connections that hold the demo's telemetry, which is in the folder data: in this process, and in one of its own.
+type opener func(t *testing.T, data string) []hunt.Connector
 
 // forms are the ways to hold the same events. Each must answer the forty hunts with the same rows.
 func forms() map[string]opener {
 	return map[string]opener{
-		"memory": inMemory, "memory in a plugin": inMemoryPlugin,
-		"files": inFiles, "files in a process": inFilesProcess,
-		"lake": inLake, "lake in a process": inLakeProcess,
+		"memory": func(t *testing.T, data string) []hunt.Connector {
+			plugin := fmt.Sprintf("connector: plugin, process: {path: %q, args: [memory-plugin, %q]}", os.Args[0], data)
+			return []hunt.Connector{inMemory(t, data), openConfigured(t, configuration(t, plugin))}
+		},
+		"files": func(t *testing.T, data string) []hunt.Connector {
+			return []hunt.Connector{inFiles(t, data), openConfigured(t, configuration(t, fmt.Sprintf("connector: files, isolation: process, settings: {path: %q}", data)))}
+		},
+		"lake": func(t *testing.T, data string) []hunt.Connector {
+			return throughIngest(t, "connector: lake%s, settings: {path: lake}", data)
+		},
+		"opensearch":    inNode(node.OpenSearch),
+		"elasticsearch": inNode(node.Elasticsearch),
+	}
+}
+
+// inNode loads a search node of its own.
+func inNode(product node.Product) opener {
+	return func(t *testing.T, data string) []hunt.Connector {
+		n := nodetest.Start(t, node.Options{Product: product, HeapMB: 768})
+		return throughIngest(t, fmt.Sprintf("connector: elastic%%s, settings: {urls: [%q]}", n.URL()), data)
 	}
 }
 
@@ -81,40 +100,25 @@ func loadMemory(ctx context.Context, id hunt.Identity, data string) (hunt.Connec
 	return into, from.Close()
 }
 
-func inMemoryPlugin(t *testing.T, data string) hunt.Connector {
-	return configured(t, fmt.Sprintf("connector: plugin, process: {path: %q, args: [memory-plugin, %q]}", os.Args[0], data))
-}
-
-func inFilesProcess(t *testing.T, data string) hunt.Connector {
-	return configured(t, fmt.Sprintf("connector: files, isolation: process, settings: {path: %q}", data))
-}
-
-func inLake(t *testing.T, data string) hunt.Connector {
-	return throughIngest(t, "connector: lake, settings: {path: lake}", data)
-}
-
-func inLakeProcess(t *testing.T, data string) hunt.Connector {
-	return throughIngest(t, "connector: lake, isolation: process, settings: {path: lake}", data)
-}
-
-// throughIngest writes the telemetry to a connection of a configuration and opens it.
-func throughIngest(t *testing.T, connection, data string) hunt.Connector {
+// throughIngest writes the telemetry to a connection of a configuration and opens it in both ways; %s in connection is where the
+// isolation is said.
+func throughIngest(t *testing.T, connection, data string) []hunt.Connector {
 	t.Helper()
-	conf := configuration(t, connection)
+	conf := configuration(t, fmt.Sprintf(connection, ""))
 	if status, _, errs := run(t, "ingest", "-c", conf, "--into", "demo", data); status != 0 {
 		t.Fatalf("ingest: %s", errs)
 	}
-	return openConfigured(t, conf)
-}
-
-func configured(t *testing.T, connection string) hunt.Connector {
-	t.Helper()
-	return openConfigured(t, configuration(t, connection))
+	apart := write(t, filepath.Dir(conf), "apart.yaml", connections(fmt.Sprintf(connection, ", isolation: process")))
+	return []hunt.Connector{openConfigured(t, conf), openConfigured(t, apart)}
 }
 
 func configuration(t *testing.T, connection string) string {
 	t.Helper()
-	return write(t, t.TempDir(), "harrier.yaml", "connections:\n- {name: demo, tenant: demo, "+connection+"}\n")
+	return write(t, t.TempDir(), "harrier.yaml", connections(connection))
+}
+
+func connections(connection string) string {
+	return "connections:\n- {name: demo, tenant: demo, " + connection + "}\n"
 }
 
 // openConfigured opens the connection of a configuration as the gateway does.
@@ -156,9 +160,11 @@ func TestFortyHunts(t *testing.T) {
 	}
 	for name, open := range forms() {
 		t.Run(name, func(t *testing.T) {
-			for i, got := range answers(t, open(t, data), list) {
-				if !slices.Equal(got, reference[i]) {
-					t.Errorf("%s: %s", list[i].Name, differ(got, reference[i]))
+			for n, c := range open(t, data) {
+				for i, got := range answers(t, c, list) {
+					if !slices.Equal(got, reference[i]) {
+						t.Errorf("%s, %s: %s", []string{"in this process", "in its own process"}[n], list[i].Name, differ(got, reference[i]))
+					}
 				}
 			}
 		})

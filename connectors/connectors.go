@@ -3,6 +3,7 @@ package connectors
 import (
 	"context"
 
+	"github.com/harrier-xdr/harrier/connectors/elastic"
 	"github.com/harrier-xdr/harrier/connectors/files"
 	"github.com/harrier-xdr/harrier/connectors/lake"
 	"github.com/harrier-xdr/harrier/hunt"
@@ -25,8 +26,9 @@ type Opener func(ctx context.Context, s Setup) (hunt.Connector, error)
 // Table returns the built-in connectors by the name that configurations use.
 func Table() map[string]Opener {
 	return map[string]Opener{
-		"files": openFiles,
-		"lake":  openLake,
+		"elastic": openElastic,
+		"files":   openFiles,
+		"lake":    openLake,
 	}
 }
 
@@ -46,4 +48,13 @@ func openLake(ctx context.Context, s Setup) (hunt.Connector, error) {
 	}
 	cfg.Path = s.Path(cfg.Path)
 	return lake.Open(ctx, s.ID, cfg)
+}
+
+func openElastic(ctx context.Context, s Setup) (hunt.Connector, error) {
+	var cfg elastic.Config
+	if err := s.Decode(&cfg); err != nil {
+		return nil, err
+	}
+	cfg.CA = s.Path(cfg.CA)
+	return elastic.Open(ctx, s.ID, cfg, elastic.Options{Mappings: s.Mappings, Secret: s.Secret})
 }

@@ -1,0 +1,275 @@
+package elastic
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/mapping"
+	"github.com/harrier-xdr/harrier/hunt/vector"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+// page writes an answer of _search with documents.
+func page(sources ...string) []byte {
+	var hits []string
+	for i, s := range sources {
+		hits = append(hits, fmt.Sprintf(`{"_index":"logs-1","_id":"id%d","_score":null,"_source":%s,"sort":[%d]}`, i, s, 100+i))
+	}
+	return []byte(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"hits":{"total":{"value":` +
+		fmt.Sprint(len(sources)) + `,"relation":"eq"},"max_score":null,"hits":[` + strings.Join(hits, ",") + `]}}`)
+}
+
+var decodedColumns = []string{"dst_endpoint.port", "src_endpoint.ip", "metadata.uid", "duration", "start_time", "is_src_dst_assignment_known", "unmapped"}
+
+func testSource(foreign bool) (*source, *hunt.Request) {
+	class := ocsf.ByUID(ocsf.NetworkActivity)
+	return &source{time: ocsf.ColTime, micros: !foreign}, &hunt.Request{Class: class, Columns: decodedColumns}
+}
+
+func decodeAll(t testing.TB, body []byte, foreign, simd bool) (rows, *documentDecoder, error) {
+	t.Helper()
+	src, r := testSource(foreign)
+	d := newDocumentDecoder(hunt.Identity{Tenant: "t", Connection: "c"}, src, r)
+	var e *envelope
+	var err error
+	if simd {
+		e, err = d.parse(body)
+	} else {
+		e, err = scan(body)
+	}
+	if err != nil {
+		return rows{}, d, err
+	}
+	d.decode(e)
+	return d.take(), d, nil
+}
+
+// reference decodes documents with encoding/json, plainly.
+func reference(body []byte, foreign bool) []map[string]hunt.Value {
+	var answer struct {
+		Hits struct {
+			Hits []struct {
+				Index  string         `json:"_index"`
+				ID     string         `json:"_id"`
+				Source map[string]any `json:"_source"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if dec.Decode(&answer) != nil {
+		return nil
+	}
+	class := ocsf.ByUID(ocsf.NetworkActivity)
+	var out []map[string]hunt.Value
+	for _, h := range answer.Hits.Hits {
+		row := map[string]hunt.Value{ocsf.ColUID: hunt.String(h.ID)}
+		if foreign {
+			row[ocsf.ColUID] = hunt.String(mapping.UID(hunt.Identity{Tenant: "t", Connection: "c"}, []byte(h.Index+"\x00"+h.ID)))
+		}
+		for _, path := range append([]string{ocsf.ColTime}, decodedColumns...) {
+			col := class.Column(path)
+			if col == nil {
+				continue
+			}
+			if v := referenceValue(lookup(h.Source, path), col.Type, foreign); v.Kind() != hunt.Missing {
+				row[path] = v
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func lookup(o map[string]any, path string) any {
+	if v, ok := o[path]; ok {
+		return v
+	}
+	head, rest, more := strings.Cut(path, ".")
+	inner, ok := o[head].(map[string]any)
+	if !more || !ok {
+		return nil
+	}
+	return lookup(inner, rest)
+}
+
+func referenceValue(v any, t ocsf.Type, foreign bool) hunt.Value {
+	if list, ok := v.([]any); ok && len(list) == 1 && t != ocsf.JSON {
+		v = list[0]
+	}
+	switch v := v.(type) {
+	case string:
+		switch t {
+		case ocsf.String:
+			return hunt.String(v)
+		case ocsf.IP:
+			if a, err := netip.ParseAddr(v); err == nil {
+				return hunt.IP(a)
+			}
+		case ocsf.Time:
+			if us, ok := mapping.ParseTime([]byte(v)); ok {
+				return hunt.Time(us)
+			}
+		case ocsf.Int, ocsf.Long, ocsf.Enum:
+			var n int64
+			if _, err := fmt.Sscanf(v, "%d", &n); err == nil && fmt.Sprint(n) == v {
+				return hunt.Int(n)
+			}
+		}
+	case json.Number:
+		n, err := v.Int64()
+		switch {
+		case err != nil:
+		case t == ocsf.Time && foreign:
+			return hunt.Time(n * 1000)
+		case t == ocsf.Time:
+			return hunt.Time(n)
+		case t == ocsf.Int || t == ocsf.Long || t == ocsf.Enum:
+			return hunt.Int(n)
+		}
+	case map[string]any:
+		if t == ocsf.JSON {
+			text, _ := json.Marshal(v)
+			return hunt.String(string(text))
+		}
+	}
+	return hunt.Value{}
+}
+
+func oddDocuments() []string {
+	return []string{
+		`{}`, `{"time":1767000000000123,"dst_endpoint":{"port":443},"src_endpoint":{"ip":"10.0.0.1"},"metadata":{"uid":"a\u00e9\"\\"}}`,
+		`{"time":1767000000000,"dst_endpoint.port":80,"src_endpoint.ip":"::1"}`, `{"time":"2026-01-02T03:04:05.678901Z","unmapped":{"a":[1,2],"b":"c"}}`,
+		`{"dst_endpoint":{"port":"443"},"src_endpoint":{"ip":"nonsense"}}`, `{"dst_endpoint":{"port":9223372036854775808}}`,
+		`{"dst_endpoint":{"port":[443]},"metadata":{"uid":["x"]}}`, `{"dst_endpoint":{"port":[1,2]},"metadata":{"uid":["x","y"]}}`,
+		`{"dst_endpoint":{"port":null},"metadata":null,"src_endpoint":[]}`, `{"dst_endpoint":5,"metadata":{"uid":{"deep":1}}}`,
+		`{"metadata":{"uid":"\ud83d\ude00 \u0000 end"},"more":{"nested":[{"a":{"b":[[[1]]]}}]}}`, `{"time":-5,"dst_endpoint":{"port":-1}}`,
+	}
+}
+
+// TestDecodeIsTheReference: both parsers give what encoding/json gives, for documents of this package and of others.
+func TestDecodeIsTheReference(t *testing.T) {
+	body := page(oddDocuments()...)
+	for _, foreign := range []bool{false, true} {
+		want := reference(body, foreign)
+		for _, simd := range []bool{false, true} {
+			got, _, err := decodeAll(t, bytes.Clone(body), foreign, simd)
+			if err != nil || len(got.rejected) > 0 || int(got.rec.NumRows()) != len(want) {
+				t.Fatalf("error %v, rejected %v", err, got.rejected)
+			}
+			for i := range want {
+				compareRow(t, vector.Row{Record: got.rec, Index: i}, want[i], oddDocuments()[i])
+			}
+		}
+	}
+}
+
+func compareRow(t *testing.T, row vector.Row, want map[string]hunt.Value, doc string) {
+	t.Helper()
+	for _, path := range append([]string{ocsf.ColUID, ocsf.ColTime}, decodedColumns...) {
+		var got hunt.Value
+		if values := row.Values(path); len(values) > 0 {
+			got = values[0]
+		}
+		if got != want[path] {
+			t.Errorf("%s: %s is %s, want %s", doc, path, got.Text(), want[path].Text())
+		}
+	}
+}
+
+// TestDecodeOdd: what JSON of others may hold costs a value or a document, and never another row.
+func TestDecodeOdd(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)
+	for _, doc := range []string{`{"metadata":{"uid":"x"},"metadata":{"uid":"y"}}`, `{"dst_endpoint":{"port":1,"port":2}}`, `{"n":` + deep + `}`,
+		"{\"metadata\":{\"uid\":\"bad \xff utf\"}}", `{"n":1e400}`, `{"metadata":{"uid":"\ud800"}}`} {
+		for _, simd := range []bool{false, true} {
+			got, _, err := decodeAll(t, page(`{"metadata":{"uid":"before"}}`, doc, `{"metadata":{"uid":"after"}}`), true, simd)
+			if err != nil {
+				t.Errorf("%.60s: %v", doc, err)
+				continue
+			}
+			n := int(got.rec.NumRows())
+			rejected := 0
+			for _, r := range got.rejected {
+				rejected += int(r.Count)
+			}
+			if n+rejected != 3 || n < 2 {
+				t.Errorf("%.60s: %d rows and %d rejected", doc, n, rejected)
+			}
+			first, last := (vector.Row{Record: got.rec, Index: 0}).Values("metadata.uid"), (vector.Row{Record: got.rec, Index: n - 1}).Values("metadata.uid")
+			if len(first) != 1 || len(last) != 1 || first[0].Str() != "before" || last[0].Str() != "after" {
+				t.Errorf("%.60s: its neighbours are %v and %v", doc, first, last)
+			}
+		}
+	}
+}
+
+// TestEnvelopeCut: an answer that is cut anywhere is no answer.
+func TestEnvelopeCut(t *testing.T) {
+	body := page(oddDocuments()...)
+	for i := range body {
+		for _, simd := range []bool{false, true} {
+			if _, _, err := decodeAll(t, bytes.Clone(body[:i]), false, simd); err == nil {
+				t.Fatalf("an answer cut at byte %d of %d passes: %s", i, len(body), body[max(0, i-40):i])
+			}
+		}
+	}
+}
+
+func TestBareIndex(t *testing.T) {
+	for in, want := range map[string]string{
+		"logs": "logs", "partial-restored-logs": "logs", "shrink-ab12-logs-1": "logs-1", "partial-shrink-x9y8-logs": "logs", "shrink-it": "shrink-it",
+		"partial-": "partial-", "restored-.ds-logs-2026.01.01-000001": ".ds-logs-2026.01.01-000001",
+	} {
+		if got := bareIndex(in); got != want {
+			t.Errorf("bareIndex(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// FuzzDecode: both parsers agree about every answer that both take, and never panic.
+func FuzzDecode(f *testing.F) {
+	for _, d := range oddDocuments() {
+		f.Add([]byte(d))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		if !json.Valid(doc) || len(doc) == 0 || doc[0] != '{' || hasTwins(doc) {
+			_, _, _ = decodeAll(t, page(string(doc)), true, true)
+			return
+		}
+		body := page(string(doc), `{"metadata":{"uid":"after"}}`)
+		a, _, err := decodeAll(t, bytes.Clone(body), true, true)
+		if err != nil {
+			t.Fatalf("a valid answer is refused: %v", err)
+		}
+		b, _, err := decodeAll(t, bytes.Clone(body), true, false)
+		if err != nil || len(a.rejected) != len(b.rejected) {
+			t.Fatalf("%v, rejected %v and %v", err, a.rejected, b.rejected)
+		}
+		if a.rec.NumRows() != b.rec.NumRows() {
+			t.Fatalf("%d rows and %d", a.rec.NumRows(), b.rec.NumRows())
+		}
+		for i := range int(a.rec.NumRows()) {
+			for _, path := range decodedColumns {
+				if path == ocsf.ColUnmapped {
+					continue // numbers may be written in other ways
+				}
+				x, y := (vector.Row{Record: a.rec, Index: i}).Values(path), (vector.Row{Record: b.rec, Index: i}).Values(path)
+				if fmt.Sprint(x) != fmt.Sprint(y) {
+					t.Fatalf("%s: %v and %v", path, x, y)
+				}
+			}
+		}
+	})
+}
+
+// hasTwins says whether a document may hold the same key twice, escapes that are no text, or numbers beyond all types: clusters take
+// none of these, and parsers differ about them.
+func hasTwins(doc []byte) bool {
+	return bytes.Contains(doc, []byte(`\u`)) || bytes.ContainsAny(doc, "eE") || bytes.Count(doc, []byte(`":`)) > 1
+}

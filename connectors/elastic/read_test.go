@@ -1,0 +1,239 @@
+package elastic_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/harrier-xdr/harrier/connectors/elastic"
+	"github.com/harrier-xdr/harrier/connectors/elastic/node"
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/hunttest"
+	"github.com/harrier-xdr/harrier/hunt/vector"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+// connections is a stream of network connections with some attributes.
+func connections() *hunt.Stream {
+	return &hunt.Stream{Name: "flow", Class: ocsf.ByUID(ocsf.NetworkActivity), Attributes: map[string]bool{
+		"src_endpoint.ip": true, "dst_endpoint.ip": true, "dst_endpoint.port": true, "severity_id": true, "metadata.uid": true}}
+}
+
+// events makes rows events: i is at start + step(i) microseconds.
+func events(s *hunt.Stream, rows int, at func(i int) int64) arrow.RecordBatch {
+	schema := hunt.Schema(s.Class, []string{"src_endpoint.ip", "dst_endpoint.port", "metadata.uid", "severity_id", ocsf.ColRaw})
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	for i := range rows {
+		for f, field := range schema.Fields() {
+			switch c := b.Field(f).(type) {
+			case *array.StringBuilder:
+				switch field.Name {
+				case ocsf.ColUID:
+					c.Append(fmt.Sprintf("%032x", i*7919))
+				case ocsf.ColRaw:
+					c.Append(fmt.Sprintf(`{"n":%d,"text":"a record as it came from the sensor, with some words in it"}`, i))
+				default:
+					c.Append(fmt.Sprint("event-", i))
+				}
+			case *array.TimestampBuilder:
+				c.Append(arrow.Timestamp(at(i)))
+			case *array.Int64Builder:
+				c.Append(int64(i % 7))
+			case *array.FixedSizeBinaryBuilder:
+				ip := [16]byte{10: 0xff, 11: 0xff, 12: 10, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}
+				c.Append(ip[:])
+			}
+		}
+	}
+	return b.NewRecordBatch()
+}
+
+// found is what a search gave.
+type found struct {
+	uids     []string
+	times    []int64
+	parts    []hunt.PartFailed
+	rejected []hunt.Rejected
+	throttle []hunt.Throttled
+	batches  []arrow.RecordBatch
+	end      *hunt.End
+	err      *hunt.Error
+}
+
+// search runs a request; stop says after which number of rows to stop, 0 for never.
+func search(t testing.TB, e *elastic.Elastic, r hunt.Request, stop int) found {
+	t.Helper()
+	tr, err := e.Translate(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, e, tr, stop)
+}
+
+func run(t testing.TB, e *elastic.Elastic, tr *hunt.Translation, stop int) found {
+	t.Helper()
+	var out found
+	for f, err := range e.Search(t.Context(), tr) {
+		if err != nil {
+			out.err = hunt.AsError(err, hunt.Internal)
+			break
+		}
+		switch f := f.(type) {
+		case *hunt.Batch:
+			if out.end != nil {
+				t.Error("rows came after the end")
+			}
+			out.batches = append(out.batches, f.Record)
+			for i := range int(f.Record.NumRows()) {
+				us, uid := vector.KeyAt(f.Record, i)
+				out.uids, out.times = append(out.uids, strings.Clone(uid)), append(out.times, us)
+			}
+		case hunt.PartFailed:
+			out.parts = append(out.parts, f)
+		case hunt.Rejected:
+			out.rejected = append(out.rejected, f)
+		case hunt.Throttled:
+			out.throttle = append(out.throttle, f)
+		case hunt.End:
+			out.end = &f
+		}
+		if stop > 0 && len(out.uids) >= stop {
+			break
+		}
+	}
+	return out
+}
+
+// complete fails the test unless the answer is whole and in order.
+func (f found) complete(t testing.TB, order hunt.Order) {
+	t.Helper()
+	if f.err != nil || f.end == nil || len(f.parts) > 0 || len(f.rejected) > 0 {
+		t.Fatalf("error %v, end %v, parts %v, rejected %v", f.err, f.end, f.parts, f.rejected)
+	}
+	f.ordered(t, order)
+}
+
+func (f found) ordered(t testing.TB, order hunt.Order) {
+	t.Helper()
+	for i := 1; i < len(f.uids); i++ {
+		a, b := i-1, i
+		if order == hunt.TimeDesc {
+			a, b = b, a
+		}
+		if f.times[a] > f.times[b] || f.times[a] == f.times[b] && f.uids[a] >= f.uids[b] {
+			t.Fatalf("row %d (%d %s) and row %d (%d %s) are not in order", i-1, f.times[i-1], f.uids[i-1], i, f.times[i], f.uids[i])
+		}
+	}
+}
+
+// everything asks a stream for all its rows.
+func everything(s *hunt.Stream, columns ...string) hunt.Request {
+	return hunt.Request{Stream: s.Name, Class: s.Class, Range: hunttest.Always(), Where: hunt.True(), Columns: columns}
+}
+
+// do sends a plain request to a node.
+func do(t testing.TB, method, url, body string) map[string]any {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= 300 {
+		t.Fatalf("%s %s: %d %s %v", method, url, res.StatusCode, text, err)
+	}
+	out := map[string]any{}
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatalf("%s %s: %s", method, url, text)
+	}
+	return out
+}
+
+// contexts counts the points in time and scrolls that a node holds.
+func contexts(t testing.TB, n *node.Node) int {
+	t.Helper()
+	total := 0
+	for _, one := range do(t, "GET", n.URL()+"/_nodes/stats/indices/search", "")["nodes"].(map[string]any) {
+		stats := one.(map[string]any)["indices"].(map[string]any)["search"].(map[string]any)
+		for _, name := range []string{"open_contexts", "scroll_current", "point_in_time_current"} {
+			if v, ok := stats[name].(float64); ok {
+				total += int(v)
+			}
+		}
+	}
+	return total
+}
+
+const day = int64(86_400_000_000)
+
+// TestExactlyOnce reads 100,000 events of 6 shards in both orders and at several page sizes: every row once, in order, nothing left open.
+// The events lie densely in places, 25,000 of them in one instant.
+func TestExactlyOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node.Node) {
+		s := connections()
+		const rows = 20_000
+		rec := events(s, rows, func(i int) int64 {
+			switch {
+			case i%4 == 0:
+				return 1_767_000_000_000_000 // one instant
+			case i%4 == 1:
+				return 1_767_000_000_000_001 + int64(i) // dense
+			}
+			return 1_767_000_000_000_000 - 40*day + int64(i)*80*day/rows
+		})
+		e := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "once", Shards: 6}, elastic.Options{})
+		if err := ingest(t.Context(), e, "a", hunttest.Data{Stream: s, Record: rec}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Describe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		small := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "once", BatchRows: 1500, PageBytes: 200_000}, elastic.Options{})
+		if _, err := small.Describe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]string, rows)
+		for i := range want {
+			want[i] = fmt.Sprintf("%032x", i*7919)
+		}
+		slices.Sort(want)
+		for _, c := range []*elastic.Elastic{e, small} {
+			for _, order := range []hunt.Order{hunt.TimeAsc, hunt.TimeDesc} {
+				r := everything(s, "src_endpoint.ip", "dst_endpoint.port")
+				r.Order = order
+				began := time.Now()
+				got := search(t, c, r, 0)
+				t.Logf("%s: %d rows in %v", order, len(got.uids), time.Since(began))
+				got.complete(t, order)
+				slices.Sort(got.uids)
+				if !slices.Equal(got.uids, want) {
+					t.Errorf("%d rows came (%d different), want %d", len(got.uids), len(slices.Compact(got.uids)), rows)
+				}
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := small.Close(); err != nil {
+			t.Error(err)
+		}
+		if open := contexts(t, n); open != 0 {
+			t.Errorf("%d search contexts are left open", open)
+		}
+	})
+}

@@ -1,0 +1,429 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/vector"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+// Bounds of a search.
+const (
+	parallel    = 4    // windows that are read at a time
+	firstRows   = 5000 // of the first page, if nothing is known of the size of the documents
+	heavyRows   = 1000 // the same, where whole documents are read
+	urlBytes    = 3000 // of index names in one request: clusters refuse a request line of more than 4096
+	cleanUpTime = 2 * time.Second
+)
+
+var errEnough = errors.New("the consumer has enough")
+
+// Search implements hunt.Connector. What an index or a shard of it does not give becomes a PartFailed frame with its name; the others are
+// searched.
+func (e *Elastic) Search(ctx context.Context, t *hunt.Translation) iter.Seq2[hunt.Frame, error] {
+	return func(yield func(hunt.Frame, error) bool) {
+		if !e.enter() {
+			yield(nil, e.errClosed())
+			return
+		}
+		defer e.running.Done()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		stop := context.AfterFunc(e.ctx, cancel)
+		defer stop()
+		s, err := e.newSearch(ctx, t)
+		over := e.client.ended(ctx)
+		if err == nil {
+			s.yield = func(f hunt.Frame) bool { return yield(f, nil) }
+			err = s.run()
+			over = e.client.ended(ctx)
+			cancel()
+			s.cleanUp()
+		}
+		switch {
+		case errors.Is(err, errEnough):
+		case err != nil && over != nil:
+			yield(nil, over)
+		case err != nil:
+			yield(nil, hunt.AsError(err, hunt.SourceFailed))
+		}
+	}
+}
+
+// search is one running search. The consumer's goroutine runs it; windows are read by others.
+type search struct {
+	e       *Elastic
+	t       *hunt.Translation
+	ctx     context.Context
+	yield   func(hunt.Frame) bool
+	state   *state
+	src     *source
+	unit    unit
+	product product
+	parts   []*part
+	include json.RawMessage // the value of _source in requests
+	exact   bool            // the cluster evaluates the whole condition, so that a limit may be pushed
+
+	notes    chan hunt.Frame // from the goroutines that read windows
+	decoders chan decoder    // idle ones
+	workers  sync.WaitGroup
+	perRow   atomic.Int64 // bytes of a document as it came lately; 0 before the first
+	promised int64        // rows that the points in time hold
+	seen     atomic.Int64 // rows of them that were counted
+	rows     int64        // rows that came
+
+	mu   sync.Mutex // guards told
+	told map[string]bool
+	gaps atomic.Bool
+}
+
+// part is one request of the translation, or some of its indices.
+type part struct {
+	query   json.RawMessage
+	indices []string
+	scale   scale
+
+	mu     sync.Mutex // guards what follows
+	pit    string     // its point in time, "" if none is open
+	opened int        // points in time so far
+	lost   bool       // nothing of it can be read any more
+}
+
+// newSearch prepares a search.
+func (e *Elastic) newSearch(ctx context.Context, t *hunt.Translation) (*search, error) {
+	st, err := e.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &search{e: e, t: t, ctx: ctx, state: st, product: st.product, exact: true, notes: make(chan hunt.Frame, 16),
+		decoders: make(chan decoder, parallel+1), told: map[string]bool{}}
+	if s.src = st.source(t.Request.Stream, t.Request.Class); s.src == nil {
+		return nil, e.client.fail(hunt.SourceChanged, true, "the stream "+t.Request.Stream+" of "+t.Request.Class.Name+" is not there any more")
+	}
+	s.unit = unitOf(s.src)
+	s.include = s.includes()
+	var searches []nativeSearch
+	if err := json.Unmarshal([]byte(t.Native), &searches); err != nil {
+		return nil, e.client.fail(hunt.Internal, false, "the native query is not one of this connection: "+err.Error())
+	}
+	for _, n := range searches {
+		s.exact = s.exact && n.Exact
+		for _, sc := range byScale(s.src, n.Indices) {
+			for indices := range chunks(sc.indices, urlBytes) {
+				s.parts = append(s.parts, &part{query: sc.limit(n.Query), indices: indices, scale: sc.scale})
+			}
+		}
+	}
+	return s, nil
+}
+
+// chunks cuts a list of names so that no piece is longer than a request line may be.
+func chunks(names []string, most int) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		from, size := 0, 0
+		for i, n := range names {
+			if size += len(n) + 3; size > most && i > from {
+				if !yield(names[from:i]) {
+					return
+				}
+				from, size = i, len(n)+3
+			}
+		}
+		if from < len(names) {
+			yield(names[from:])
+		}
+	}
+}
+
+// includes says which fields of the documents are asked for: only those of the columns, if that leaves out much.
+func (s *search) includes() json.RawMessage {
+	r := &s.t.Request
+	all := s.src.mapping != nil || slices.Contains(r.Columns, ocsf.ColRaw) && (!s.src.micros || len(r.Columns) > len(r.Class.Columns)/2)
+	if all {
+		return json.RawMessage("true")
+	}
+	fields := []string{s.src.time}
+	for _, f := range hunt.Schema(r.Class, r.Columns).Fields() {
+		if f.Name != ocsf.ColUID && f.Name != ocsf.ColTime {
+			fields = append(fields, f.Name)
+		}
+	}
+	text, _ := json.Marshal(fields) // texts always encode
+	return text
+}
+
+// run yields the frames of a search.
+func (s *search) run() error {
+	for _, f := range s.e.inputGaps(s.state, &s.src.stream) {
+		if err := s.emit(f); err != nil {
+			return err
+		}
+	}
+	bounds := s.bounds()
+	if bounds.from < bounds.to && len(s.parts) > 0 {
+		rest, err := s.probe(bounds)
+		if err == nil && rest.from < rest.to {
+			err = s.readOn(rest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.emit(hunt.End{RowsScanned: s.rows, Untimed: s.src.stream.Untimed})
+}
+
+// bounds is the range of the request, without what lies before its key, in the units of the cluster.
+func (s *search) bounds() period {
+	r := s.t.Request
+	at := r.Range
+	if r.After != nil && r.Order == hunt.TimeDesc {
+		at.End = min(at.End, after(r.After.Time))
+	} else if r.After != nil {
+		at.Start = max(at.Start, r.After.Time)
+	}
+	return s.unit.period(at)
+}
+
+// limited says that only the first rows may be wanted and that the cluster can tell which they are.
+func (s *search) limited() bool { return s.exact && s.t.Request.Limit > 0 }
+
+// emit hands a frame to the consumer.
+func (s *search) emit(f hunt.Frame) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	if !s.yield(f) {
+		return errEnough
+	}
+	return nil
+}
+
+// emitPiece hands rows to the consumer, and before them what is missing among them.
+func (s *search) emitPiece(p *piece) error {
+	for _, f := range p.frames {
+		if err := s.emit(f); err != nil {
+			return err
+		}
+	}
+	if p.rec == nil {
+		return nil
+	}
+	n, step := p.rec.NumRows(), int64(s.e.cfg.BatchRows)
+	for from := int64(0); from < n; from += step {
+		if err := s.emit(&hunt.Batch{Record: p.rec.NewSlice(from, min(n, from+step))}); err != nil {
+			return err
+		}
+	}
+	return s.emit(hunt.Progress{RowsScanned: s.rows})
+}
+
+// cleanUp waits for the readers and deletes the points in time, which cost the cluster memory, in the background; Close waits for it.
+func (s *search) cleanUp() {
+	s.workers.Wait()
+	for _, p := range s.parts {
+		p.mu.Lock()
+		pit := p.pit
+		p.pit = ""
+		p.mu.Unlock()
+		if pit == "" || !s.e.enter() && !s.e.leave(pit, s.product) {
+			continue
+		}
+		go func() {
+			defer s.e.running.Done()
+			s.e.closePIT(pit, s.product)
+		}()
+	}
+}
+
+// leave deletes a point in time of a connection that is being closed, in the caller's goroutine: Close waits for the caller.
+func (e *Elastic) leave(pit string, p product) bool {
+	e.closePIT(pit, p)
+	return false
+}
+
+// piece is rows of one range of time, in the request's order.
+type piece struct {
+	frames []hunt.Frame // PartFailed and Rejected
+	rec    arrow.RecordBatch
+	err    error
+}
+
+// decoder returns an idle decoder or makes one.
+func (s *search) decoder() decoder {
+	select {
+	case d := <-s.decoders:
+		return d
+	default:
+		return s.e.newDecoder(s.src, &s.t.Request)
+	}
+}
+
+// free gives a decoder back.
+func (s *search) free(d decoder) {
+	select {
+	case s.decoders <- d:
+	default:
+	}
+}
+
+// finish makes a piece of the rows of a period: in order, and only those that the request asks for.
+func (s *search) finish(r rows, at period, gaps []gap) *piece {
+	p := &piece{}
+	for _, g := range gaps {
+		if f, fresh := s.tell(g, at); fresh {
+			p.frames = append(p.frames, f)
+		}
+	}
+	for _, f := range r.rejected {
+		s.gaps.Store(true)
+		p.frames = append(p.frames, f)
+	}
+	if r.rec == nil {
+		return p
+	}
+	own := vector.InRange(r.rec, s.unit.micros(at))
+	if stray := count(own, false); stray > 0 && s.src.mapping != nil {
+		s.gaps.Store(true)
+		p.frames = append(p.frames, hunt.Rejected{Part: strings.Join(s.indices(), ","), Count: int64(stray),
+			Reason: "the time of the event is not that of the field " + s.src.time + ", by which it is found"})
+	}
+	wanted := vector.InRange(r.rec, s.t.Request.Range)
+	for i := range own {
+		own[i] = own[i] && wanted[i]
+	}
+	ref := hunt.ConnectionRef(s.e.identity)
+	rec := vector.After(vector.Sort(vector.Select(r.rec, own), s.t.Request.Order), ref, s.t.Request.Order, s.t.Request.After)
+	if rec.NumRows() > 0 {
+		p.rec = rec
+	}
+	return p
+}
+
+func count(m vector.Mask, want bool) int {
+	n := 0
+	for _, on := range m {
+		if on == want {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *search) indices() []string {
+	var out []string
+	for _, p := range s.parts {
+		out = append(out, p.indices...)
+	}
+	return out
+}
+
+// gap is something that could not be read.
+type gap struct {
+	part string // index, or index and shard
+	err  *hunt.Error
+}
+
+// tell makes the frame of a gap; false if the gap was told before. A gap may last, so that it may have lost what comes after it, too.
+func (s *search) tell(g gap, at period) (hunt.PartFailed, bool) {
+	s.gaps.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := g.part + "\x00" + string(g.err.Code)
+	if s.told[key] {
+		return hunt.PartFailed{}, false
+	}
+	s.told[key] = true
+	lost := s.unit.micros(at)
+	if s.t.Request.Order == hunt.TimeDesc {
+		lost.Start = min(lost.Start, s.t.Request.Range.Start)
+	} else {
+		lost.End = max(lost.End, s.t.Request.Range.End)
+	}
+	lost = hunt.TimeRange{Start: max(lost.Start, s.t.Request.Range.Start), End: min(lost.End, s.t.Request.Range.End)}
+	return hunt.PartFailed{Part: g.part, Lost: &lost, Err: g.err}, true
+}
+
+// missing makes the gap of indices that are not there or may not be read.
+func missing(index string, err error) gap {
+	e := hunt.AsError(err, hunt.SourceFailed)
+	copied := *e
+	copied.Source = index
+	return gap{index, &copied}
+}
+
+// check returns what an answer says that it lacks. A complete answer has all shards, all of them successful, no time-out and no early
+// end; each of the products leaves one of these signs out in some cases.
+func (s *search) check(e *envelope, p *part) []gap {
+	names := strings.Join(p.indices, ",")
+	if len(p.indices) > 3 {
+		names = strings.Join(p.indices[:3], ",") + fmt.Sprintf(" and %d more", len(p.indices)-3)
+	}
+	fail := func(code hunt.Code, format string, args ...any) gap {
+		err := s.e.client.fail(code, true, fmt.Sprintf(format, args...))
+		err.Source = names
+		return gap{names, err}
+	}
+	var out []gap
+	for _, f := range e.Shards.Failures {
+		out = append(out, s.shardGap(f, names))
+	}
+	switch sh := e.Shards; {
+	case sh.Total == 0:
+		out = append(out, fail(hunt.SourceChanged, "no shard was searched; the indices were deleted or closed meanwhile"))
+	case sh.Successful < sh.Total && len(out) == 0:
+		out = append(out, fail(hunt.SourceUnavailable, "%d of %d shards did not answer; see _cat/shards for those that are not assigned", sh.Total-sh.Successful, sh.Total))
+	}
+	if e.TimedOut {
+		out = append(out, fail(hunt.SourceTimeout, "the cluster stopped the search at its time limit (search.default_search_timeout)"))
+	}
+	if e.Terminated {
+		out = append(out, fail(hunt.SourceFailed, "the cluster ended the search early"))
+	}
+	return out
+}
+
+// shardGap is the gap of one shard.
+func (s *search) shardGap(f shardFailure, names string) gap {
+	index := f.Index
+	if index == "" {
+		index = f.Reason.Index
+	}
+	if index == "" {
+		index = names
+	}
+	code, retryable := hunt.SourceFailed, true
+	switch {
+	case throttling(f.Reason.Type):
+		code = hunt.SourceThrottled
+	case slices.Contains([]string{"index_not_found_exception", "index_closed_exception", "search_context_missing_exception", "shard_not_found_exception"}, f.Reason.Type):
+		code = hunt.SourceChanged
+	case strings.Contains(f.Reason.Type, "shard") || strings.Contains(f.Reason.Type, "node"):
+		code = hunt.SourceUnavailable
+	case strings.Contains(f.Reason.Type, "time_exceeded"):
+		code = hunt.SourceTimeout
+	case strings.Contains(f.Reason.Type, "corrupt"):
+		code, retryable = hunt.SourceDamaged, false
+	default:
+		retryable = false
+	}
+	name := fmt.Sprintf("%s shard %d", index, f.Shard)
+	err := s.e.client.fail(code, retryable, shorten(f.Reason.Type+": "+f.Reason.Reason))
+	err.Source = name
+	return gap{name, err}
+}
+
+func throttling(kind string) bool {
+	return strings.Contains(kind, "rejected_execution") || kind == "circuit_breaking_exception"
+}
