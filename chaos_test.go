@@ -53,6 +53,7 @@ type victim struct {
 	flaky  *flaky // nil for connections of real processes
 	pid    func() int
 	now    *fault
+	moment time.Duration // after which a fault of one moment happens
 	end    func()
 }
 
@@ -186,7 +187,7 @@ func (w *chaos) learn() {
 func (w *chaos) step() {
 	for _, v := range w.victims {
 		if v.now = nil; len(v.faults) > 0 && w.rng.IntN(3) > 0 {
-			v.now = &v.faults[w.rng.IntN(len(v.faults))]
+			v.now, v.moment = &v.faults[w.rng.IntN(len(v.faults))], time.Duration(w.rng.IntN(60))*time.Millisecond
 			v.end = v.now.begin(v)
 		}
 	}
@@ -375,8 +376,9 @@ func processFaults() []fault {
 			return func() { close(stop); <-stopped }
 		}},
 		{"killed once", []string{"COMPLETE", "FAILED PLUGIN_CRASHED"}, func(v *victim) func() {
-			signal(v, syscall.SIGKILL)
-			return func() {}
+			killed := make(chan struct{})
+			time.AfterFunc(v.moment, func() { signal(v, syscall.SIGKILL); close(killed) })
+			return func() { <-killed }
 		}},
 		{"stopped", []string{"TIMED_OUT SOURCE_TIMEOUT", "FAILED SOURCE_SUSPENDED", "FAILED PLUGIN_CRASHED"}, func(v *victim) func() {
 			pid := v.pid()

@@ -27,8 +27,8 @@ type Config struct {
 	State       string             `yaml:"state"`      // folder of what the service keeps
 	LogLevel    string             `yaml:"log_level"`  // trace, debug, info, warn, error
 	Deadline    string             `yaml:"deadline"`   // how long each source of a hunt may take, such as 60s
-	MemoryMB    int                `yaml:"memoryMB"`   // of the events of all hunts that are on their way, in MiB
-	CacheMB     int                `yaml:"cacheMB"`    // of complete answers that are kept to be given again, in MiB; 0 keeps none
+	MemoryMB    int                `yaml:"memory_mb"`  // of the events of all hunts that are on their way, in MiB
+	CacheMB     int                `yaml:"cache_mb"`   // of complete answers that are kept to be given again, in MiB; 0 keeps none
 	Mappings    []string           `yaml:"mappings"`   // mapping files beside the built-in ones
 	Principals  []PrincipalConfig  `yaml:"principals"` // who may ask
 	Connections []ConnectionConfig `yaml:"connections"`

@@ -68,21 +68,23 @@ func table() []layer {
 		{folder: "schema", ours: []string{"schema"}, foreign: []group{network, files, sql, vendors, logging, gql, testkit}},
 		// The generator is a program: it reads the data file and writes Go.
 		{folder: "schema/ocsf/gen", ours: []string{"schema"}, foreign: []group{network, sql, vendors, testkit}},
-		{folder: "hunt", ours: vocabulary, notOurs: []string{"schema/ocsf/gen", "hunt/hunttest"}, foreign: []group{network, files, sql, vendors, logging, gql, testkit}},
+		{folder: "hunt", ours: vocabulary, notOurs: []string{"schema/ocsf/gen", "hunt/hunttest", "hunt/conformance"}, foreign: []group{network, files, sql, vendors, logging, gql, testkit}},
 		// plan decides and searches nothing: no reader, no writer, no engine.
-		{folder: "hunt/plan", ours: vocabulary, notOurs: []string{"hunt/exec", "schema/ocsf/gen", "hunt/hunttest"}, foreign: []group{network, files, stream, sql, vendors, logging, gql, testkit}},
-		// The conformance suite is test code that others import.
+		{folder: "hunt/plan", ours: vocabulary, notOurs: []string{"hunt/exec", "schema/ocsf/gen", "hunt/hunttest", "hunt/conformance"}, foreign: []group{network, files, stream, sql, vendors, logging, gql, testkit}},
+		// The engine of the conformance suite runs in the shipped program too.
+		{folder: "hunt/conformance", ours: vocabulary, notOurs: []string{"hunt/hunttest", "schema/ocsf/gen"}, foreign: []group{network, files, sql, vendors, logging, gql, testkit}},
+		// The conformance suite under go test is test code that others import.
 		{folder: "hunt/hunttest", ours: vocabulary, notOurs: []string{"schema/ocsf/gen"}, foreign: []group{sql, vendors, logging, gql}},
 		// The one folder of connectors/ that knows them all: the table of openers.
-		{folder: "connectors", ours: append([]string{"connectors"}, vocabulary...), notOurs: []string{"hunt/hunttest", "connectors/elastic/node/nodetest"}, foreign: []group{gql, testkit}},
-		{folder: "connectors/*", ours: append([]string{"."}, vocabulary...), notOurs: []string{"hunt/hunttest", "connectors/elastic/node/nodetest"}, foreign: []group{gql, testkit}},
+		{folder: "connectors", ours: append([]string{"connectors"}, vocabulary...), notOurs: []string{"hunt/hunttest", "hunt/conformance", "connectors/elastic/node/nodetest"}, foreign: []group{gql, testkit}},
+		{folder: "connectors/*", ours: append([]string{"."}, vocabulary...), notOurs: []string{"hunt/hunttest", "hunt/conformance", "connectors/elastic/node/nodetest"}, foreign: []group{gql, testkit}},
 		// Test code that others import: it starts search nodes.
 		{folder: "connectors/elastic/node/nodetest", ours: []string{"connectors/elastic/node"}, foreign: []group{gql, sql, vendors}},
-		{folder: "plugins", ours: append([]string{"plugins"}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
-		{folder: "containment", ours: []string{"containment", "hunt"}, notOurs: []string{"hunt/hunttest"}, foreign: []group{sql, vendors, gql, testkit}},
+		{folder: "plugins", ours: append([]string{"plugins"}, vocabulary...), notOurs: []string{"hunt/hunttest", "hunt/conformance"}, foreign: []group{gql, testkit}},
+		{folder: "containment", ours: []string{"containment", "hunt"}, notOurs: []string{"hunt/hunttest", "hunt/conformance"}, foreign: []group{sql, vendors, gql, testkit}},
 		{folder: "access", ours: []string{"access", "hunt"}, foreign: []group{sql, web, gql, testkit}},
-		{folder: "store", ours: []string{"store", "containment", "access", "hunt"}, notOurs: []string{"hunt/hunttest"}, foreign: []group{gql, testkit}},
-		{folder: "graph", ours: append([]string{"graph", "containment", "access"}, vocabulary...), notOurs: []string{"hunt/hunttest"}, foreign: []group{sql, vendors, testkit}},
+		{folder: "store", ours: []string{"store", "containment", "access", "hunt"}, notOurs: []string{"hunt/hunttest", "hunt/conformance"}, foreign: []group{gql, testkit}},
+		{folder: "graph", ours: append([]string{"graph", "containment", "access"}, vocabulary...), notOurs: []string{"hunt/hunttest", "hunt/conformance"}, foreign: []group{sql, vendors, testkit}},
 		{folder: "demo", ours: []string{"demo"}, foreign: []group{testkit}},
 		{folder: "bench", ours: []string{"*"}},
 		{folder: "scripts", ours: []string{}},

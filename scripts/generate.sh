@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 generate() {
   echo "generate: schema/ocsf"
   go run ./schema/ocsf/gen
+  echo "generate: plugins/protocol"
+  go run ./plugins/protocol/gen
   echo "generate: graph"
   go run ./graph/gen
   # Only what a generator wrote: hand-written files are their author's to format.

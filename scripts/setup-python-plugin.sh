@@ -8,15 +8,15 @@ cd "$(dirname "$0")/.."
 source=$PWD/plugins/python
 base=${PYTHON:-}
 if [ -z "$base" ]; then
-  for name in python3.13 python3.12 python3.11 python3.10 python3; do
-    if command -v "$name" >/dev/null && "$name" -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+  for name in python3.13 python3.12 python3.11 python3; do
+    if command -v "$name" >/dev/null && "$name" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       base=$name
       break
     fi
   done
 fi
 if [ -z "$base" ]; then
-  echo "setup-python-plugin: install Python 3.10 or newer with venv (python3-venv), or name it in PYTHON" >&2
+  echo "setup-python-plugin: install Python 3.11 or newer with venv (python3-venv), or name it in PYTHON" >&2
   exit 3
 fi
 

@@ -20,7 +20,7 @@ type Config struct {
 	// Path is the root folder of the lake. Several connections and tenants may share it; each has its own folder below it.
 	Path string `yaml:"path"`
 	// MemoryMB bounds the memory of DuckDB for this connection in MiB; 1,024 by default. Beyond it, sorting spills to disk.
-	MemoryMB int `yaml:"memoryMB"`
+	MemoryMB int `yaml:"memory_mb"`
 	// Threads bounds the threads of DuckDB for this connection; all processors by default.
 	Threads int `yaml:"threads"`
 }

@@ -664,6 +664,7 @@ func TestDiesWithTheHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, "child", "hosts")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir()) // a host that is killed leaves the folder of the socket behind
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
