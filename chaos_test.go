@@ -112,6 +112,7 @@ func newChaos(t *testing.T) *chaos {
 	w.add("flaky", wrap.Opened(broken), &victim{faults: flakyFaults(), flaky: broken})
 	w.process("plugin", fmt.Sprintf("connector: plugin, process: {path: %q, args: [memory-plugin, %q]}", os.Args[0], data))
 	w.process("lake", w.lake(data))
+	w.cluster(data)
 	w.api = graph.NewExecutor(newGateway(w.engine, []byte("key"), access.NewTokens()).resolver)
 	w.learn()
 	return w
@@ -358,7 +359,7 @@ func processFaults() []fault {
 		}
 	}
 	return []fault{
-		{"kill -9", []string{"COMPLETE", "FAILED PLUGIN_CRASHED", "FAILED SOURCE_SUSPENDED"}, func(v *victim) func() {
+		{"kill -9", []string{"COMPLETE", "TIMED_OUT SOURCE_TIMEOUT", "FAILED PLUGIN_CRASHED", "FAILED SOURCE_SUSPENDED"}, func(v *victim) func() {
 			stop, stopped := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(stopped)
