@@ -15,7 +15,7 @@ export SHARED      ?= ../shared
 BIN     := bin/harrier
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help setup setup-accept build demo test lint generate generate-check bench accept clean
+.PHONY: help setup setup-accept build demo test lint generate generate-check bench accept chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,10 @@ bench: setup ## run the benchmarks; ARGS goes to go test
 
 accept: build ## run the acceptance harness of $(SHARED) against two incidents
 	@scripts/accept.sh
+
+chaos: setup ## hunt for ten minutes (LASTS=10m) while sources are killed, slowed, throttled and cut
+	@scripts/setup-java.sh
+	@HARRIER_CHAOS=$(or $(LASTS),10m) go test -count=1 -timeout 60m -tags $(TAGS) -v -run '^TestChaos$$' .
 
 clean: ## remove what was built
 	@rm -rf bin

@@ -29,6 +29,7 @@ type cli struct {
 		Check mappingCheckCmd `cmd:"" help:"Run a mapping file over sample records and report what it covers."`
 	} `cmd:"" help:"Work on mapping files."`
 	Plugin struct {
+		New   pluginNewCmd   `cmd:"" help:"Write a new plugin project: a connector that works, to be changed into yours."`
 		Check pluginCheckCmd `cmd:"" help:"Say line by line whether a plugin keeps the contract of connectors."`
 	} `cmd:"" help:"Work on plugins."`
 	Connector connectorCmd `cmd:"" hidden:"" help:"Serve a built-in connector to the service that started this process."`

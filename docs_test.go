@@ -10,6 +10,10 @@ import (
 	"testing"
 
 	"github.com/harrier-xdr/harrier/access"
+	"github.com/harrier-xdr/harrier/connectors/elastic"
+	"github.com/harrier-xdr/harrier/connectors/files"
+	"github.com/harrier-xdr/harrier/connectors/lake"
+	"github.com/harrier-xdr/harrier/plugins/example/okta"
 )
 
 // blocks returns the fenced blocks of a language in a document.
@@ -41,6 +45,23 @@ func TestReadmeHuntGivesItsAnswer(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		raw, _ := json.Marshal(got)
 		t.Errorf("the hunt of the README answers\n%s", raw)
+	}
+}
+
+// TestDocumentedConfigurations: every configuration of the README is one, down to the settings of its connections.
+func TestDocumentedConfigurations(t *testing.T) {
+	for _, text := range blocks(t, "README.md", "yaml") {
+		cfg, err := loadConfig(write(t, t.TempDir(), "harrier.yaml", text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range cfg.Connections {
+			n := &cfg.Connections[i]
+			into := map[string]any{"files": &files.Config{}, "lake": &lake.Config{}, "elastic": &elastic.Config{}, "plugin": &okta.Config{}}[n.Connector]
+			if err := cfg.decoder(n)(into); err != nil {
+				t.Errorf("%s: %v", n.Name, err)
+			}
+		}
 	}
 }
 

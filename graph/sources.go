@@ -74,6 +74,7 @@ func healthOf(h wrap.Health) *model.SourceHealth {
 	return &model.SourceHealth{
 		LastSuccess: moment(h.LastSuccess), LastError: errorOf(h.LastError), LastErrorAt: moment(h.LastErrorAt), Failures: h.Failures, RetryAt: moment(h.RetryAt),
 		ThrottledUntil: moment(h.ThrottledUntil), Running: int(h.InFlight), Searches: h.Searches, Retries: h.Retries, Rows: h.Rows,
+		Shared: h.Shared, Cached: h.Cached, Abandoned: h.Abandoned,
 	}
 }
 

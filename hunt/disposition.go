@@ -60,6 +60,9 @@ func push(e Expr, of func(*Predicate) Disposition) (Expr, bool) {
 		}
 		return True(), false
 	case Some:
+		if IsTrue(e.Expr) {
+			return True(), false // that there is an element at all: no predicate tells whether the source looked
+		}
 		inner, exact := push(e.Expr, of)
 		if IsTrue(inner) && !exact {
 			return True(), false

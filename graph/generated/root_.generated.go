@@ -5930,6 +5930,12 @@ type SourceHealth {
   running: Int!
   "Searches since the start."
   searches: Long!
+  "Of these, searches that were answered together with an identical one that ran at the same time."
+  shared: Long!
+  "Of these, searches that were answered from the cache of complete answers."
+  cached: Long!
+  "Calls that did not stop when they were told, and run still."
+  abandoned: Long!
   "Searches that were tried again or resumed."
   retries: Long!
   "Events that the source gave."
@@ -8147,6 +8153,12 @@ func (ec *executionContext) childFields_SourceHealth(ctx context.Context, field 
 		return ec.fieldContext_SourceHealth_running(ctx, field)
 	case "searches":
 		return ec.fieldContext_SourceHealth_searches(ctx, field)
+	case "shared":
+		return ec.fieldContext_SourceHealth_shared(ctx, field)
+	case "cached":
+		return ec.fieldContext_SourceHealth_cached(ctx, field)
+	case "abandoned":
+		return ec.fieldContext_SourceHealth_abandoned(ctx, field)
 	case "retries":
 		return ec.fieldContext_SourceHealth_retries(ctx, field)
 	case "rows":

@@ -1641,6 +1641,12 @@ type SourceHealth struct {
 	Running int `json:"running"`
 	// Searches since the start.
 	Searches int64 `json:"searches"`
+	// Of these, searches that were answered together with an identical one that ran at the same time.
+	Shared int64 `json:"shared"`
+	// Of these, searches that were answered from the cache of complete answers.
+	Cached int64 `json:"cached"`
+	// Calls that did not stop when they were told, and run still.
+	Abandoned int64 `json:"abandoned"`
 	// Searches that were tried again or resumed.
 	Retries int64 `json:"retries"`
 	// Events that the source gave.

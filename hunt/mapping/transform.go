@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -30,19 +31,30 @@ func transformOf(s *Spec, col *ocsf.Column) (transform, error) {
 	return nil, fmt.Errorf("via %q is not known", s.Via)
 }
 
+// asciiUpper makes a-z A-Z and leaves all else, so that the text equals itself under hunt.Fold and the inverse stays exact.
+func asciiUpper(b []byte) []byte {
+	out := bytes.Clone(b)
+	for i, c := range out {
+		if 'a' <= c && c <= 'z' {
+			out[i] = c - ('a' - 'A')
+		}
+	}
+	return out
+}
+
 // plainTransforms returns the transform of a `via` that has no settings, nil if it is none of them.
 func plainTransforms(via string) transform {
 	switch via {
 	case "", "copy", "str", "first":
 		return func(n native) value { return textOf(n.str()) }
 	case "lower":
-		return func(n native) value { return textOf(bytes.ToLower(n.str())) }
+		return func(n native) value { return textOf(hunt.AppendFold(nil, n.str())) }
 	case "upper":
-		return func(n native) value { return textOf(bytes.ToUpper(n.str())) }
+		return func(n native) value { return textOf(asciiUpper(n.str())) }
 	case "trim":
 		return func(n native) value { return textOf(bytes.TrimSpace(n.str())) }
 	case "guid":
-		return func(n native) value { return textOf(bytes.ToLower(bytes.Trim(n.str(), "{}"))) }
+		return func(n native) value { return textOf(hunt.AppendFold(nil, bytes.Trim(n.str(), "{}"))) }
 	case "int":
 		return func(n native) value { return intValue(n, parseInt) }
 	case "int32":
@@ -105,7 +117,7 @@ func timeTransform(n native) value {
 
 func boolTransform(n native) value {
 	var buf [16]byte
-	switch string(appendLower(buf[:0], n.str())) {
+	switch string(hunt.AppendFold(buf[:0], n.str())) {
 	case "true", "t", "1", "yes":
 		return value{kind: boolValue, num: 1}
 	case "false", "f", "0", "no":
@@ -185,7 +197,7 @@ func tableTransform(s *Spec, col *ocsf.Column) (transform, error) {
 		if err != nil {
 			return nil, err
 		}
-		table[strings.ToLower(k)] = c
+		table[hunt.Fold(k)] = c
 	}
 	other, err := optional(col, s.Else)
 	if err != nil {
@@ -194,14 +206,14 @@ func tableTransform(s *Spec, col *ocsf.Column) (transform, error) {
 	if s.Via == "enum" {
 		return func(n native) value {
 			var buf [64]byte
-			if v, ok := table[string(appendLower(buf[:0], n.str()))]; ok {
+			if v, ok := table[string(hunt.AppendFold(buf[:0], n.str()))]; ok {
 				return v
 			}
 			return other
 		}, nil
 	}
 	return func(n native) value {
-		key := strings.ToLower(string(n.str()))
+		key := hunt.Fold(string(n.str()))
 		for l := len(key); l > 0; l-- {
 			if v, ok := table[key[:l]]; ok {
 				return v

@@ -2,13 +2,15 @@ package mapping
 
 import (
 	"bytes"
-	"strings"
+	"slices"
+
+	"github.com/harrier-xdr/harrier/hunt"
 )
 
-// words is a set of texts compared without case. Most sets have a few words, and most texts that are looked up have another length
+// words is a set of texts compared as hunt.Fold does. Most sets have a few words, and most texts that are looked up have another length
 // than all of them, so the lengths are looked at first and nothing is allocated.
 type words struct {
-	list    [][]byte // lower case
+	list    [][]byte // folded
 	set     map[string]struct{}
 	lengths uint64 // bit n: a word has n bytes; bit 63: one has 63 or more
 	other   bool   // a word is not ASCII, so it may equal texts of other lengths
@@ -20,9 +22,9 @@ const fewWords = 6
 func wordsOf(list []string) words {
 	w := words{}
 	for _, s := range list {
-		w.list = append(w.list, []byte(strings.ToLower(s)))
+		w.list = append(w.list, hunt.AppendFold(nil, s))
 		w.lengths |= lengthBit(len(s))
-		w.other = w.other || !isASCII([]byte(s))
+		w.other = w.other || !hunt.IsASCII(s)
 	}
 	if len(list) > fewWords {
 		w.set = map[string]struct{}{}
@@ -40,38 +42,11 @@ func (w *words) has(b []byte) bool {
 	if w.lengths&lengthBit(len(b)) == 0 && !w.other {
 		return false
 	}
+	var buf [64]byte
+	folded := hunt.AppendFold(buf[:0], b)
 	if w.set != nil {
-		var buf [64]byte
-		_, ok := w.set[string(appendLower(buf[:0], b))]
+		_, ok := w.set[string(folded)]
 		return ok
 	}
-	for _, word := range w.list {
-		if bytes.EqualFold(b, word) {
-			return true
-		}
-	}
-	return false
-}
-
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-// appendLower appends b in lower case; text outside ASCII as Unicode has it.
-func appendLower(dst, b []byte) []byte {
-	if !isASCII(b) {
-		return append(dst, bytes.ToLower(b)...)
-	}
-	for _, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		dst = append(dst, c)
-	}
-	return dst
+	return slices.ContainsFunc(w.list, func(word []byte) bool { return bytes.Equal(folded, word) })
 }

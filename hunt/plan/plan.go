@@ -58,7 +58,9 @@ func New(q *hunt.Query, sources []Source) *Plan {
 			p.Snapshots[s.Ref] = snapshot
 		}
 	}
-	for _, planned := range each(q, sources) {
+	plain := *q
+	plain.Where = hunt.Simplify(q.Where)
+	for _, planned := range each(&plain, sources) {
 		p.Steps = append(p.Steps, planned...)
 	}
 	p.Steps = append(p.Steps, unconnected(q, p.Steps)...)
