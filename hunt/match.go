@@ -107,6 +107,23 @@ func ScopeNames() []string {
 	return []string{"PRIVATE", "LOOPBACK", "LINK_LOCAL", "MULTICAST", "UNSPECIFIED", "EXTERNAL"}
 }
 
+// ScopeBlocks lists the address blocks of a scope of InScope; none for EXTERNAL, which is what all others leave.
+func ScopeBlocks(scope string) []string {
+	switch scope {
+	case "PRIVATE":
+		return []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
+	case "LOOPBACK":
+		return []string{"127.0.0.0/8", "::1/128"}
+	case "LINK_LOCAL":
+		return []string{"169.254.0.0/16", "fe80::/10"}
+	case "MULTICAST":
+		return []string{"224.0.0.0/4", "ff00::/8"}
+	case "UNSPECIFIED":
+		return []string{"0.0.0.0/32", "::/128"}
+	}
+	return nil
+}
+
 // InScope says whether an address lies in a scope. PRIVATE is RFC 1918 and RFC 4193; EXTERNAL is every address in no other scope.
 func InScope(ip [16]byte, scope string) bool {
 	a := netip.AddrFrom16(ip).Unmap()

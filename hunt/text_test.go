@@ -2,6 +2,8 @@ package hunt_test
 
 import (
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -181,4 +183,46 @@ func FuzzLike(f *testing.F) {
 		}
 		checkLike(t, pattern, s, fold)
 	})
+}
+
+// FuzzEscapeText: what a store of UTF-8 is given is UTF-8 and gives back the text; a text that is plain is left alone, and a plain needle
+// occurs where it did.
+func FuzzEscapeText(f *testing.F) {
+	for _, s := range []string{"", "plain", "\xff", "a\xc3", "\U0010FE41", "\xf4\x8f", "k\u212a\x80\U0010FEFF"} {
+		f.Add(s, "a")
+	}
+	f.Fuzz(func(t *testing.T, s, needle string) {
+		e := hunt.EscapeText(s)
+		if !utf8.ValidString(e) || hunt.UnescapeText(e) != s || hunt.IsPlainText(s) != (e == s) {
+			t.Errorf("%q becomes %q becomes %q", s, e, hunt.UnescapeText(e))
+		}
+		if hunt.IsPlainText(needle) && strings.Contains(s, needle) != strings.Contains(e, needle) {
+			t.Errorf("%q in %q is not as in %q", needle, s, e)
+		}
+	})
+}
+
+// TestScopeBlocks: the blocks of a scope are the addresses of the scope, and EXTERNAL is the rest.
+func TestScopeBlocks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var ip [16]byte
+		for i := range ip {
+			ip[i] = byte(rng.Uint32())
+		}
+		if rng.IntN(2) == 0 {
+			ip = [16]byte{10: 0xff, 11: 0xff, 12: []byte{10, 127, 169, 172, 192, 224, 8}[rng.IntN(7)], 13: []byte{0, 16, 31, 168, 254}[rng.IntN(5)], 15: byte(rng.Uint32())}
+		}
+		anywhere := false
+		for _, scope := range hunt.ScopeNames()[:5] {
+			in := slices.ContainsFunc(hunt.ScopeBlocks(scope), func(b string) bool { return netip.MustParsePrefix(b).Contains(netip.AddrFrom16(ip).Unmap()) })
+			anywhere = anywhere || in
+			if in != hunt.InScope(ip, scope) {
+				t.Fatalf("%s in %s: %t by the blocks", hunt.FormatIP(ip), scope, in)
+			}
+		}
+		if hunt.InScope(ip, "EXTERNAL") == anywhere {
+			t.Fatalf("%s: EXTERNAL is wrong", hunt.FormatIP(ip))
+		}
+	}
 }

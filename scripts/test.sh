@@ -17,5 +17,5 @@ go build -o "$counter/testcount" ./scripts/testcount
 # -count=1: Go's cache does not see files outside the module, so a test that was
 # skipped because ../shared was absent would stay skipped after it appeared.
 # The status of go test itself counts too: it can fail before any test runs.
-go test -json -race -count=1 -tags "$tags" "$@" </dev/null | "$counter/testcount" || exit 1
+go test -json -race -count=1 -timeout 40m -tags "$tags" "$@" </dev/null | "$counter/testcount" || exit 1
 exit "$vet"

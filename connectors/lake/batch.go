@@ -7,6 +7,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/arrow/util"
+
+	"github.com/harrier-xdr/harrier/hunt"
 )
 
 // Bounds of a batch that is sent. DuckDB's own batches have 2,048 rows.
@@ -56,7 +58,7 @@ func (c *collector) take() (arrow.RecordBatch, error) {
 	}
 	out := array.NewRecordBatch(c.schema, cols, rec.NumRows())
 	if c.escaped {
-		decoded, _ := mapText(out, func(s string) bool { return !hasEscape(s) }, decodeText)
+		decoded, _ := mapText(out, func(s string) bool { return !hunt.HasEscape(s) }, hunt.UnescapeText)
 		return decoded, nil
 	}
 	return out, nil

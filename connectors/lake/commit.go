@@ -91,14 +91,14 @@ type parquetDoc struct {
 	Bytes   int64  `json:"bytes"`
 	MinTime *int64 `json:"minTime"`
 	MaxTime *int64 `json:"maxTime"`
-	Escaped bool   `json:"escaped,omitempty"` // some text had bytes that are no UTF-8; see encodeText
+	Escaped bool   `json:"escaped,omitempty"` // some text had bytes that are no UTF-8; see hunt.EscapeText
 }
 
 func valueToDoc(v hunt.Value) valueDoc {
 	d := valueDoc{Kind: v.Kind()}
 	switch v.Kind() {
 	case hunt.StringKind:
-		d.Text = encodeText(v.Str())
+		d.Text = hunt.EscapeText(v.Str())
 	case hunt.FloatKind:
 		d.Text = strconv.FormatFloat(v.Flt(), 'g', -1, 64)
 	case hunt.IPKind:
@@ -112,7 +112,7 @@ func valueToDoc(v hunt.Value) valueDoc {
 
 func (d valueDoc) value() (hunt.Value, bool) {
 	if d.Kind == hunt.StringKind {
-		return hunt.String(decodeText(d.Text)), true
+		return hunt.String(hunt.UnescapeText(d.Text)), true
 	}
 	if d.Kind == hunt.FloatKind {
 		f, err := strconv.ParseFloat(d.Text, 64)

@@ -230,7 +230,7 @@ func repetition(re *syntax.Regexp) string {
 // orEscaped widens a pattern to the texts that hold a stored byte: there a pattern that counts runes or names ranges of them would
 // see other runes than Match does.
 func orEscaped(pattern string) string {
-	return fmt.Sprintf(`%s|[\x{%x}-\x{%x}]`, pattern, escapeBase, escapeLast)
+	return fmt.Sprintf(`%s|[\x{%x}-\x{%x}]`, pattern, hunt.EscapeFirst, hunt.EscapeLast)
 }
 
 // alternations joins patterns with `|` into as few texts as the bound allows.

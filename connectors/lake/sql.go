@@ -45,7 +45,7 @@ func quoteIP(ip [16]byte) string { return "unhex('" + hex.EncodeToString(ip[:]) 
 func quoteValue(v hunt.Value) (string, bool) {
 	switch v.Kind() {
 	case hunt.StringKind:
-		return quoteText(v.Str()), isPlain(v.Str())
+		return quoteText(v.Str()), hunt.IsPlainText(v.Str())
 	case hunt.FloatKind:
 		return "'" + strconv.FormatFloat(v.Flt(), 'g', -1, 64) + "'::DOUBLE", !math.IsNaN(v.Flt())
 	case hunt.BoolKind:
@@ -149,7 +149,7 @@ func compare(p *hunt.Predicate) comparison {
 
 func compareText(p *hunt.Predicate) comparison {
 	for _, a := range p.Args {
-		if !isPlain(a.Str()) {
+		if !hunt.IsPlainText(a.Str()) {
 			return local(reasonBytes)
 		}
 	}
@@ -265,30 +265,13 @@ func compareIP(p *hunt.Predicate) comparison {
 	return compareOrdered(p)
 }
 
-// blocksOf lists the address blocks of each scope that hunt.InScope knows, but EXTERNAL, which is all others.
-func blocksOf(scope string) []string {
-	switch scope {
-	case "PRIVATE":
-		return []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
-	case "LOOPBACK":
-		return []string{"127.0.0.0/8", "::1/128"}
-	case "LINK_LOCAL":
-		return []string{"169.254.0.0/16", "fe80::/10"}
-	case "MULTICAST":
-		return []string{"224.0.0.0/4", "ff00::/8"}
-	case "UNSPECIFIED":
-		return []string{"0.0.0.0/32", "::/128"}
-	}
-	return nil
-}
-
 func scopeSQL(scope string) string {
 	if scope != "EXTERNAL" {
-		return "(" + inBlocks(blocksOf(scope)) + ")"
+		return "(" + inBlocks(hunt.ScopeBlocks(scope)) + ")"
 	}
 	var all []string
 	for _, s := range hunt.ScopeNames() {
-		all = append(all, blocksOf(s)...)
+		all = append(all, hunt.ScopeBlocks(s)...)
 	}
 	return "NOT (" + inBlocks(all) + ")"
 }

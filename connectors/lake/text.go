@@ -1,75 +1,10 @@
 package lake
 
 import (
-	"strings"
-	"unicode/utf8"
-
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
-
-// DuckDB refuses a whole Parquet file if one text in it is not UTF-8. So a byte that is no UTF-8 is stored as a rune of the last
-// private plane, U+10FE00 plus the byte, and turned back when it is read. Runes of that block in the original text are stored byte by
-// byte in the same way, so nothing is ambiguous. The encoding works rune by rune: a needle that has no such rune occurs in the stored
-// text exactly where it occurs in the original.
-const escapeBase, escapeLast rune = 0x10FE00, 0x10FEFF
-
-// isPlain says whether s is stored as it is.
-func isPlain(s string) bool {
-	return utf8.ValidString(s) && !hasEscape(s)
-}
-
-// hasEscape says whether valid UTF-8 holds a rune of the block; all of them start with these two bytes.
-func hasEscape(s string) bool {
-	for {
-		i := strings.Index(s, "\xf4\x8f")
-		if i < 0 {
-			return false
-		}
-		s = s[i:]
-		if r, n := utf8.DecodeRuneInString(s); escapeBase <= r && r <= escapeLast && n > 1 {
-			return true
-		}
-		s = s[1:]
-	}
-}
-
-// encodeText returns s as it is stored.
-func encodeText(s string) string {
-	if isPlain(s) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || escapeBase <= r && r <= escapeLast {
-			for _, c := range []byte(s[i : i+n]) {
-				b.WriteRune(escapeBase + rune(c))
-			}
-		} else {
-			b.WriteString(s[i : i+n])
-		}
-		i += n
-	}
-	return b.String()
-}
-
-// decodeText returns the original of a stored text.
-func decodeText(s string) string {
-	if !hasEscape(s) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if escapeBase <= r && r <= escapeLast {
-			b.WriteByte(byte(r - escapeBase))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
 
 // mapText replaces every text of a batch that change says must be changed, in arrays of objects too. It returns rec itself and false
 // if there is none.

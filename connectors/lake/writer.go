@@ -264,7 +264,7 @@ func checkBatch(schema *arrow.Schema, rec arrow.RecordBatch) error {
 	}
 	uid := rec.Column(at[0]).(*array.String)
 	for i := range uid.Len() {
-		if uid.IsNull(i) || uid.Value(i) == "" || !isPlain(uid.Value(i)) {
+		if uid.IsNull(i) || uid.Value(i) == "" || !hunt.IsPlainText(uid.Value(i)) {
 			return fmt.Errorf("row %d has no valid uid", i)
 		}
 	}
@@ -283,7 +283,7 @@ func (w *Writer) flush(b *buffer) error {
 		return w.lake.failed(hunt.Internal, err)
 	}
 	rec = vector.Sort(rec, hunt.TimeAsc)
-	rec, escaped := mapText(rec, isPlain, encodeText)
+	rec, escaped := mapText(rec, hunt.IsPlainText, hunt.EscapeText)
 	for day, part := range days(rec) {
 		if err := w.writeDay(b, part, parquetDoc{Day: day, Escaped: escaped}); err != nil {
 			return w.lake.failed(hunt.SourceUnavailable, err)
