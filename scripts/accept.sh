@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the acceptance harness of ../shared against bin/harrier: two incidents,
-# each through both ways to hold the data, with the same answers expected.
+# through files and the lake, and one through a search node of each product,
+# with the same answers expected.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,4 +24,16 @@ for name in "${incidents[@]}"; do
   dirs+=(--dir "$shared/data/incidents/$name")
 done
 echo "accept: ${incidents[*]}, modes files and lake"
-exec "$python" "$shared/accept/accept.py" --mode files,lake "${dirs[@]}" </dev/null
+"$python" "$shared/accept/accept.py" --mode files,lake "${dirs[@]}" </dev/null
+
+scripts/setup-java.sh
+if ! command -v mvn >/dev/null || ! command -v javac >/dev/null; then
+  echo "accept: mode elastic skipped, a JDK or Maven is absent"
+  exit 0
+fi
+start='bin/harrier demo --data {dir} --through {mode} --listen 127.0.0.1:0 --ready-json --node'
+for product in opensearch elasticsearch; do
+  echo "accept: aws_invictus, mode elastic on $product"
+  "$python" "$shared/accept/accept.py" --mode elastic --start "$start $product" --hunts 20 --skip damaged,restart \
+    --dir "$shared/data/incidents/aws_invictus" </dev/null
+done
