@@ -376,7 +376,7 @@ func processFaults() []fault {
 			}()
 			return func() { close(stop); <-stopped }
 		}},
-		{"killed once", []string{"COMPLETE", "FAILED PLUGIN_CRASHED", "FAILED SOURCE_SUSPENDED"}, func(v *victim) func() {
+		{"killed once", []string{"COMPLETE", "TIMED_OUT SOURCE_TIMEOUT", "FAILED PLUGIN_CRASHED", "FAILED SOURCE_SUSPENDED"}, func(v *victim) func() {
 			killed := make(chan struct{})
 			time.AfterFunc(v.moment, func() { signal(v, syscall.SIGKILL); close(killed) })
 			return func() { <-killed }

@@ -128,11 +128,11 @@ func (p *program) printResult(r *conformance.Result) error {
 	}
 	fmt.Fprintf(p.stdout, "%s %-16s %s (%d requests, %s)\n", p.paint(fmt.Sprintf("%-7s", o.Outcome), o.Outcome == "KEPT"), o.Behaviour, o.Contract, o.Requests, r.Took.Round(time.Millisecond))
 	for _, problem := range o.Problems {
-		fmt.Fprintf(p.stdout, "        %s\n", clean(problem))
+		fmt.Fprintf(p.stdout, "        %s\n", oneLine(problem))
 	}
 	for _, note := range append(o.Notes, o.Skipped) {
 		if note != "" {
-			fmt.Fprintf(p.stdout, "        %s\n", clean(note))
+			fmt.Fprintf(p.stdout, "        %s\n", oneLine(note))
 		}
 	}
 	return nil

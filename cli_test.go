@@ -21,8 +21,12 @@ import (
 func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := &program{ctx: t.Context(), stdout: &out, stderr: &errs}
-	return p.main(args), out.String(), errs.String()
+	var mu sync.Mutex // connections log beside the command
+	p := &program{ctx: t.Context(), stdout: &out, stderr: &locked{&mu, &errs}}
+	status = p.main(args)
+	mu.Lock()
+	defer mu.Unlock()
+	return status, out.String(), errs.String()
 }
 
 // written is a folder with generated telemetry.

@@ -180,8 +180,25 @@ func (c *Config) setup(n *ConnectionConfig, set *mapping.Set) connectors.Setup {
 	return connectors.Setup{ID: hunt.Identity{Tenant: n.Tenant, Connection: n.Name}, Decode: c.decoder(n), Path: c.path, Secret: c.secret, Mappings: set}
 }
 
+// secretReader reads the secrets of one opening and remembers whether one was not there.
+type secretReader struct {
+	config  *Config
+	missing *hunt.Error // nil if none
+}
+
+func (r *secretReader) read(ref string) (string, error) {
+	value, err := r.config.secret(ref)
+	if err == nil {
+		return value, nil
+	}
+	if e := hunt.AsError(err, hunt.BadConfig); e.Code == hunt.SourceDenied {
+		r.missing = e
+	}
+	return "", err
+}
+
 // secret reads a secret that settings name: env:NAME is a variable of the environment, file:PATH the first line of a file. The
-// settings never hold the secret itself, and no error does.
+// settings never hold the secret itself, and no error does. One that is not there is SOURCE_DENIED, what is no reference BAD_CONFIG.
 func (c *Config) secret(ref string) (string, error) {
 	kind, name, _ := strings.Cut(ref, ":")
 	switch {
@@ -189,19 +206,23 @@ func (c *Config) secret(ref string) (string, error) {
 		if v := os.Getenv(name); v != "" {
 			return v, nil
 		}
-		return "", configError(c.file, "the secret env:%s is not there: set the variable %[1]s", name)
+		return "", c.noSecret("the secret env:%s is not there: set the variable %[1]s and start again", name)
 	case kind == "file" && name != "":
 		text, err := os.ReadFile(c.path(name))
 		if err != nil {
-			return "", configError(c.file, "the secret file:%s cannot be read: %v", name, unwrapPath(err))
+			return "", c.noSecret("the secret file:%s cannot be read: %v", name, unwrapPath(err))
 		}
 		line, _, _ := strings.Cut(string(text), "\n")
 		if line = strings.TrimRight(line, "\r"); line != "" {
 			return line, nil
 		}
-		return "", configError(c.file, "the secret file:%s is empty", name)
+		return "", c.noSecret("the secret file:%s is empty: its first line must be the secret", name)
 	}
 	return "", configError(c.file, "a secret must be given as env:NAME or file:PATH, never as itself")
+}
+
+func (c *Config) noSecret(format string, args ...any) error {
+	return &hunt.Error{Op: "config", Source: c.file, Code: hunt.SourceDenied, Message: fmt.Sprintf(format, args...), Retryable: true}
 }
 
 // decoder returns the function that decodes a connection's settings, with paths relative to the configuration file.

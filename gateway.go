@@ -58,6 +58,17 @@ func logFault(ctx context.Context, fault any, stack []byte) {
 	zerolog.Ctx(ctx).Error().Interface("fault", fault).Bytes("stack", stack).Msg("a request met a defect of the program")
 }
 
+// A source that is back is to be seen within seconds, however long it was away: one hunt over several streams is enough to open a breaker.
+// What is lost meanwhile is one call in that time.
+const (
+	breakerDelay = 5 * time.Second
+	reopenMax    = 10 * time.Second
+)
+
+// restartDeadline is that of a translation in another process. A process that died during a search is started again for the translation of
+// what is left of it; its connector may take seconds to open.
+const restartDeadline = 10 * time.Second
+
 // keepConnections makes the connections of a configuration. Limits and memory are shared by all of them.
 func keepConnections(c *Config, set *mapping.Set, log zerolog.Logger) []exec.Connection {
 	limits, memory := wrap.NewLimits(), wrap.NewMemory(int64(c.MemoryMB)<<20, 0)
@@ -68,21 +79,39 @@ func keepConnections(c *Config, set *mapping.Set, log zerolog.Logger) []exec.Con
 	var out []exec.Connection
 	for i := range c.Connections {
 		n := &c.Connections[i]
-		out = append(out, exec.Connect(n.Connector, c.opener(n, set, log), wrap.Options{
+		o := wrap.Options{
 			Ref: hunt.ConnectionRef{Tenant: n.Tenant, Connection: n.Name}, Limits: limits, Memory: memory, Cache: cache, Deadline: c.deadline, Log: events(log),
-		}))
+			Breaker: wrap.Breaker{Delay: breakerDelay}, Reopen: wrap.Backoff{Max: reopenMax},
+		}
+		if n.apart() {
+			o.TranslateDeadline = restartDeadline
+		}
+		out = append(out, exec.Connect(n.Connector, c.opener(n, set, log), o))
 	}
 	return out
 }
 
-// opener returns what opens a connection: in this process, or in one of its own.
+// opener returns what opens a connection. One that lacks a secret is told apart from one that is configured wrongly: secrets come and go
+// without the configuration, so that it is tried again.
 func (c *Config) opener(n *ConnectionConfig, set *mapping.Set, log zerolog.Logger) wrap.Opener {
-	if n.Connector == pluginConnector || n.Isolation == isolationProcess {
-		return func(ctx context.Context) (hunt.Connector, error) { return c.openProcess(ctx, n, log) }
-	}
 	return func(ctx context.Context) (hunt.Connector, error) {
-		return connectors.Table()[n.Connector](ctx, c.setup(n, set))
+		secrets := &secretReader{config: c}
+		setup := c.setup(n, set)
+		setup.Secret = secrets.read
+		conn, err := c.openConnection(ctx, n, setup, log)
+		if err != nil && secrets.missing != nil {
+			return nil, secrets.missing
+		}
+		return conn, err
 	}
+}
+
+// openConnection opens a connection in this process, or in one of its own.
+func (c *Config) openConnection(ctx context.Context, n *ConnectionConfig, setup connectors.Setup, log zerolog.Logger) (hunt.Connector, error) {
+	if n.apart() {
+		return c.openProcess(ctx, n, setup, log)
+	}
+	return connectors.Table()[n.Connector](ctx, setup)
 }
 
 // firstLook opens all connections at once. One that cannot be opened now is tried again later and is a failed line until then; one that

@@ -11,30 +11,29 @@ import (
 )
 
 // TestMain lets the test binary be what it is not: the program itself, where a connection in a process of its own starts it as
-// `connector` and where another process is to ingest, and a plugin that holds a folder in memory, a sound one or one with a fault.
+// `connector` and tests as `ingest`, a plugin that holds a folder in memory, and one with a fault.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "connector", "ingest":
 			os.Exit((&program{ctx: context.Background(), stdout: os.Stdout, stderr: os.Stderr}).main(os.Args[1:]))
 		case "memory-plugin":
-			os.Exit(servedMemory(os.Args[2], nil))
+			os.Exit(servePlugin(func(ctx context.Context, s sdk.Setup) (hunt.Connector, error) {
+				return loadMemory(ctx, s.ID, os.Args[2])
+			}))
 		case "faulty-plugin":
-			os.Exit(servedMemory(os.Args[2], func(c hunt.Connector) hunt.Connector { return withFault(c, os.Args[3]) }))
+			os.Exit(servePlugin(func(_ context.Context, s sdk.Setup) (hunt.Connector, error) {
+				c, err := randomEvents(s.ID)
+				return withFault(c, os.Args[2]), err
+			}))
 		}
 	}
 	os.Exit(m.Run())
 }
 
-// servedMemory serves a folder from memory as a plugin; spoil puts a fault around the connector, nil for none.
-func servedMemory(data string, spoil func(hunt.Connector) hunt.Connector) int {
-	err := sdk.Serve(sdk.Plugin{Name: "memory", Version: "1", Open: func(ctx context.Context, s sdk.Setup) (hunt.Connector, error) {
-		c, err := loadMemory(ctx, s.ID, data)
-		if err == nil && spoil != nil {
-			c = spoil(c)
-		}
-		return c, err
-	}})
+// servePlugin serves a connector as a plugin.
+func servePlugin(open func(context.Context, sdk.Setup) (hunt.Connector, error)) int {
+	err := sdk.Serve(sdk.Plugin{Name: "memory", Version: "1", Open: open})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

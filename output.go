@@ -173,9 +173,12 @@ func printable(s string) string {
 	}, s)
 }
 
+// oneLine makes text printable on one line, however long: what went wrong is not to be cut.
+func oneLine(s string) string { return strings.ReplaceAll(printable(s), "\n", " ") }
+
 // clean makes text of a record fit into a cell: printable, on one line, not too wide.
 func clean(s string) string {
-	s = strings.ReplaceAll(printable(s), "\n", " ")
+	s = oneLine(s)
 	if r := []rune(s); len(r) > widest {
 		return string(r[:widest-1]) + "…"
 	}

@@ -72,7 +72,7 @@ func (p *program) printSources(resp *graphql.Response) error {
 	p.printStreams(*list)
 	for i := range *list {
 		for _, line := range (*list)[i].lines() {
-			fmt.Fprintf(p.stdout, "%s: %s\n", (*list)[i].name(), clean(line))
+			fmt.Fprintf(p.stdout, "%s: %s\n", (*list)[i].name(), oneLine(line))
 		}
 	}
 	for i := range *list {

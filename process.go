@@ -29,8 +29,13 @@ func (c *Config) checkProcess(n *ConnectionConfig) error {
 	return nil
 }
 
+// apart says whether the connection runs in a process of its own.
+func (n *ConnectionConfig) apart() bool {
+	return n.Connector == pluginConnector || n.Isolation == isolationProcess
+}
+
 // openProcess opens a connection in a process of its own: the executable of a plugin, or this program itself.
-func (c *Config) openProcess(ctx context.Context, n *ConnectionConfig, log zerolog.Logger) (hunt.Connector, error) {
+func (c *Config) openProcess(ctx context.Context, n *ConnectionConfig, setup connectors.Setup, log zerolog.Logger) (hunt.Connector, error) {
 	p := n.Process
 	p.Path, p.Dir, p.Cgroup = c.path(p.Path), c.path(p.Dir), c.path(p.Cgroup)
 	if n.Isolation == isolationProcess {
@@ -42,8 +47,8 @@ func (c *Config) openProcess(ctx context.Context, n *ConnectionConfig, log zerol
 	}
 	connection := log.With().Str("connection", n.Tenant+"/"+n.Name).Logger()
 	return host.Open(ctx, p, host.Setup{
-		ID: hunt.Identity{Tenant: n.Tenant, Connection: n.Name}, Settings: n.Settings.text(), SettingsFile: c.file, SettingsLine: n.Settings.line(),
-		BaseFolder: c.path("."), Secret: c.secret, Log: func(level, line string) { logLine(connection, level, line) },
+		ID: setup.ID, Settings: n.Settings.text(), SettingsFile: c.file, SettingsLine: n.Settings.line(),
+		BaseFolder: c.path("."), Secret: setup.Secret, Log: func(level, line string) { logLine(connection, level, line) },
 	})
 }
 

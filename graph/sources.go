@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -120,9 +121,18 @@ func streamOf(d exec.Described, s *hunt.Stream) *model.SourceStream {
 		out.Rows = &s.Rows
 	}
 	if s.Retention > 0 {
-		out.Retention = text(duration.Format(s.Retention))
+		out.Retention = text(periodOf(s.Retention))
 	}
 	return out
+}
+
+// periodOf writes a duration in ISO 8601, in days where these are whole: that is how people speak of retention.
+func periodOf(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return fmt.Sprintf("P%dD", d/day)
+	}
+	return duration.Format(d)
 }
 
 // supportOf groups what a source makes of each operator by attribute.

@@ -43,7 +43,7 @@ type Description struct {
 	// Artifact is the executable that serves the connection, nil for a connector of this program.
 	Artifact *Artifact
 	// Unread says that the connection holds events which it cannot show, so that nobody knows of which class they are; "" if it shows
-	// all that it holds. A hunt for a class that the connection has no stream of is then not complete.
+	// all that it holds. No hunt of the connection is complete then.
 	Unread string
 	// Snapshot names the state that was described. A request with it is answered from that state, whatever has been added since, so
 	// that plan, search and later pages see the same events; "" if the source cannot do that. The host describes before every hunt,

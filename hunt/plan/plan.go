@@ -118,20 +118,15 @@ func steps(q *hunt.Query, s Source) []*Step {
 			}
 		}
 	}
-	if len(out) == 0 {
-		out = append(out, without(q, s))
+	switch why := s.Description.Unread; {
+	case why != "":
+		// What it cannot show may be of this class, whatever else it has of it.
+		out = append(out, &Step{Ref: s.Ref, State: hunt.Partial, Err: &hunt.Error{Code: hunt.RecordsRejected, Message: why}})
+	case len(out) == 0:
+		out = append(out, &Step{Ref: s.Ref, State: hunt.Pruned, Reason: "holds no " + q.Class.Name})
 	}
 	out[0].Notes = s.Description.Notes // they are of the connection: one line of it has them
 	return out
-}
-
-// without is the step of a connection that has no stream of the class: it holds no such events, as far as it can show what it holds.
-func without(q *hunt.Query, s Source) *Step {
-	st := &Step{Ref: s.Ref, State: hunt.Pruned, Reason: "holds no " + q.Class.Name}
-	if why := s.Description.Unread; why != "" {
-		st.State, st.Err = hunt.Partial, &hunt.Error{Code: hunt.RecordsRejected, Message: why}
-	}
-	return st
 }
 
 func step(q *hunt.Query, s Source, stream *hunt.Stream) *Step {
