@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -57,8 +58,8 @@ type client struct {
 	transport *elastictransport.Client
 	idle      interface{ CloseIdleConnections() }
 	urls      []*url.URL
-	secrets   []string // what must not be in any text
-	skew      atomic.Int64
+	secrets   []string    // what must not be in any text
+	stale     atomic.Bool // the cluster said something that contradicts what is known of it
 }
 
 // newClient prepares a client; it does not connect. The error is BAD_CONFIG.
@@ -75,7 +76,7 @@ func newClient(id hunt.Identity, cfg *Config, secret func(string) (string, error
 	if err != nil {
 		return nil, err
 	}
-	key, err := c.reveal("apiKey", cfg.APIKey, secret)
+	key, err := c.reveal("api_key", cfg.APIKey, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +85,28 @@ func newClient(id hunt.Identity, cfg *Config, secret func(string) (string, error
 		return nil, err
 	}
 	c.idle = round
-	c.transport, err = elastictransport.New(elastictransport.Config{
-		URLs: c.urls, Username: cfg.Username, Password: password, APIKey: key, Transport: round, UserAgent: "harrier",
-		// A node that cannot be reached is left for the next one; an answer of a node is an answer.
-		MaxRetries: len(c.urls) - 1, DisableRetry: len(c.urls) == 1, RetryOnStatus: []int{},
-		RetryOnError: func(r *http.Request, err error) bool { return r.Context().Err() == nil && notSent(err) },
-	})
+	c.transport, err = elastictransport.NewClient(append(c.options(cfg, password, key), elastictransport.WithTransport(round))...)
 	if err != nil {
 		return nil, hunt.Errorf(hunt.BadConfig, "the client cannot be made: %w", err)
 	}
 	return c, nil
+}
+
+func (c *client) options(cfg *Config, password, key string) []elastictransport.Option {
+	options := []elastictransport.Option{elastictransport.WithURLs(c.urls...), elastictransport.WithUserAgent("harrier")}
+	switch {
+	case key != "":
+		options = append(options, elastictransport.WithAPIKey(key))
+	case cfg.Username != "":
+		c.secrets = append(c.secrets, base64.StdEncoding.EncodeToString([]byte(cfg.Username+":"+password))) // as it is sent
+		options = append(options, elastictransport.WithBasicAuth(cfg.Username, password))
+	}
+	if len(c.urls) == 1 {
+		return append(options, elastictransport.WithDisableRetry())
+	}
+	// A node that cannot be reached is left for the next one; an answer of a node is an answer.
+	return append(options, elastictransport.WithRetry(len(c.urls)-1),
+		elastictransport.WithRetryOnError(func(r *http.Request, err error) bool { return r.Context().Err() == nil && notSent(err) }))
 }
 
 func parseURL(text string) (*url.URL, error) {
@@ -211,10 +224,25 @@ func (c *client) do(ctx context.Context, r esapi.Request, buf []byte) (*answer, 
 	if err != nil {
 		return nil, c.cut(ctx, err)
 	}
-	if res.IsError() {
-		return a, c.refused(a)
+	if !res.IsError() {
+		return a, nil
 	}
-	return a, nil
+	refused := c.refused(a)
+	if refused.Code == hunt.SourceChanged && reads(r) {
+		c.stale.Store(true)
+	}
+	return a, refused
+}
+
+// reads says whether a request reads events of indices that were described.
+func reads(r esapi.Request) bool {
+	switch r := r.(type) {
+	case esapi.SearchRequest:
+		return true
+	case raw:
+		return r.method == http.MethodPost && (strings.HasSuffix(r.path, "/_pit") || strings.HasSuffix(r.path, "/_search/point_in_time"))
+	}
+	return false
 }
 
 // get sends a request and decodes its answer.
@@ -271,16 +299,17 @@ func (r raw) Do(ctx context.Context, t esapi.Transport) (*esapi.Response, error)
 
 // about asks the cluster what it is.
 func (c *client) about(ctx context.Context) (product, error) {
-	before := time.Now()
 	a, err := c.do(ctx, esapi.InfoRequest{}, nil)
 	if a == nil {
 		return product{}, err
 	}
-	c.clock(a.header.Get("Date"), before)
-	if err != nil {
-		if a.status == http.StatusForbidden && a.header.Get("X-Elastic-Product") != "" {
-			return product{name: productElasticsearch}, nil // the credential may not ask for the version; it may do other things
-		}
+	stranger := c.fail(hunt.SourceUnavailable, false, "what answers is neither Elasticsearch nor OpenSearch; check the URL")
+	switch ours := a.header.Get("X-Elastic-Product") == productElasticsearch; {
+	case err != nil && a.status == http.StatusForbidden && ours:
+		return product{name: productElasticsearch}, nil // the credential may not ask for the version; it may do other things
+	case err != nil && !ours && (a.status < http.StatusBadRequest || a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed):
+		return product{}, stranger
+	case err != nil:
 		return product{}, err
 	}
 	var info struct {
@@ -291,7 +320,6 @@ func (c *client) about(ctx context.Context) (product, error) {
 			Distribution string `json:"distribution"`
 		} `json:"version"`
 	}
-	stranger := c.fail(hunt.SourceUnavailable, false, "what answers is neither Elasticsearch nor OpenSearch; check the URL")
 	if json.Unmarshal(a.body, &info) != nil || info.Version.Number == "" {
 		return product{}, stranger
 	}
@@ -312,23 +340,6 @@ func (c *client) supported(p product) error {
 		return c.fail(hunt.SourceUnavailable, false, p.String()+" is too old; Elasticsearch 8 or OpenSearch 2 is needed")
 	}
 	return nil
-}
-
-// clock compares the cluster's clock with ours, if it tells its time.
-func (c *client) clock(date string, before time.Time) {
-	then, err := http.ParseTime(date)
-	if err != nil {
-		return
-	}
-	now := time.Now()
-	// The header has whole seconds: the true time is up to a second later, and it was written between before and now.
-	if skew := then.Sub(now); skew > time.Second {
-		c.skew.Store(int64(skew))
-	} else if skew := then.Add(time.Second).Sub(before); skew < -time.Second {
-		c.skew.Store(int64(skew))
-	} else {
-		c.skew.Store(0)
-	}
 }
 
 // fail makes an error.
@@ -369,7 +380,7 @@ func (c *client) unreachable(ctx context.Context, err error) *hunt.Error {
 		invalid  x509.CertificateInvalidError
 		record   tls.RecordHeaderError
 	)
-	message, retryable := at+" cannot be reached: "+shorten(err.Error()), true
+	message, retryable := at+" cannot be reached; check the address, the firewalls between and whether the node runs: "+shorten(err.Error()), true
 	switch {
 	case errors.Is(err, errFingerprint):
 		message, retryable = at+": "+errFingerprint.Error()+"; if it was renewed, set fingerprint anew", false
@@ -380,7 +391,7 @@ func (c *client) unreachable(ctx context.Context, err error) *hunt.Error {
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		message, retryable = at+": the server speaks no TLS; use http://", false
 	case errors.As(err, &dns):
-		message = at + ": the name cannot be resolved: " + dns.Err
+		message = at + ": the name cannot be resolved; check urls and the name service: " + dns.Err
 	case errors.Is(err, syscall.ECONNREFUSED):
 		message = at + ": nothing listens there; is the node running?"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
@@ -508,12 +519,17 @@ func (c *client) refused(a *answer) *hunt.Error {
 	case a.status == http.StatusServiceUnavailable || a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout:
 		e = c.fail(hunt.SourceUnavailable, true, "the cluster cannot answer now: "+detail)
 		e.RetryAfter = retryAfter(a.header.Get("Retry-After"), time.Now())
+	case frugality(detail):
+		e = c.fail(hunt.SourceChanged, true, "the cluster does not take expensive queries any more; ask again: "+detail)
 	default:
 		e = c.fail(hunt.SourceFailed, a.status >= http.StatusInternalServerError, fmt.Sprintf("the cluster refused the request (HTTP %d): %s", a.status, detail))
 	}
 	e.Cause = &refusal{status: a.status, problem: p}
 	return e
 }
+
+// frugality says whether a query was refused because search.allow_expensive_queries is false.
+func frugality(detail string) bool { return strings.Contains(detail, "allow_expensive_queries") }
 
 // refusal is what the cluster said when it refused a request.
 type refusal struct {

@@ -294,8 +294,12 @@ func foldsInJava(s string) bool { return strings.ContainsAny(s, "ki") }
 
 // folded is eq without case for one value that has case.
 func (c comparer) folded(f field, needle string) asked {
-	texts, few := variants(needle)
-	if few && len(needle) <= mostBytes {
+	var texts []string
+	few := len(needle) <= mostBytes
+	if few {
+		texts, few = variants(needle)
+	}
+	if few {
 		var list []asked
 		for _, s := range texts {
 			list = append(list, exactly(termFolded(f.Name, s)))

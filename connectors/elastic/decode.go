@@ -40,7 +40,7 @@ type decoder interface {
 // newDecoder makes the decoder for a request to a stream.
 func (e *Elastic) newDecoder(src *source, r *hunt.Request) decoder {
 	if src.mapping != nil {
-		return &mappedDecoder{identity: e.identity, set: e.set, dec: e.set.NewDecoder(), name: src.mapping.Name, class: r.Class,
+		return &mappedDecoder{identity: e.identity, dec: e.set.NewDecoder(), name: src.mapping.Name, class: r.Class,
 			builder: mapping.NewBuilder(r.Class, r.Columns)}
 	}
 	return newDocumentDecoder(e.identity, src, r)
@@ -86,9 +86,8 @@ func bareIndex(name string) string {
 // mappedDecoder decodes foreign documents by a mapping.
 type mappedDecoder struct {
 	identity hunt.Identity
-	set      *mapping.Set
 	dec      *mapping.Decoder
-	name     string // of the mapping
+	name     string // of the mapping, the only one that dec knows
 	class    *ocsf.Class
 	builder  *mapping.Builder
 	rejected rejects
@@ -106,7 +105,10 @@ func (d *mappedDecoder) decode(e *envelope) {
 			d.rejected.add(h.index, h.id, err.Error())
 			continue
 		}
-		if m := d.dec.Match(); m != nil && m.Mapping.Name == d.name && m.Class == d.class {
+		switch m := d.dec.Match(); {
+		case m == nil: // the cluster cannot tell that from its fields, so it may be an event all the same
+			d.rejected.add(h.index, h.id, "the mapping "+d.name+" does not take it")
+		case m.Class == d.class: // others are of another stream of the mapping
 			d.builder.AppendUID(d.dec, m, foreignUID(d.identity, h.index, h.id))
 		}
 	}
@@ -195,7 +197,6 @@ type documentDecoder struct {
 
 	simd     *simdjson.ParsedJson
 	docs     *simdjson.Array // documents of the answer that was parsed last, nil if the envelope has them
-	iter     simdjson.Iter
 	fast     fastjson.Parser
 	row      []cell
 	elements []cell
@@ -216,7 +217,7 @@ func newDocumentDecoder(id hunt.Identity, src *source, r *hunt.Request) *documen
 		col := r.Class.Column(f.Name)
 		d.appends = append(d.appends, appendOf(col.Type))
 		switch {
-		case f.Name == ocsf.ColUID:
+		case f.Name == ocsf.ColUID && d.foreign:
 		case f.Name == ocsf.ColRaw && d.foreign:
 			d.raw = i
 		default:
@@ -329,7 +330,7 @@ func (d *documentDecoder) begin() {
 func (d *documentDecoder) end(index, id []byte) {
 	if d.foreign {
 		d.row[0] = cell{set: true, text: []byte(foreignUID(d.identity, index, id))}
-	} else {
+	} else if len(id) > 0 { // without it there are values by column, and it is one of them
 		d.row[0] = cell{set: true, text: d.original(id)}
 	}
 	for i, put := range d.appends {
@@ -467,6 +468,7 @@ func (d *documentDecoder) store(l *leaf, into []cell, v jsonValue) {
 		c.num, c.set = v.integer()
 	case ocsf.Float:
 		c.flt, c.set = v.float()
+		c.set = c.set && (!d.foreign || !math.IsNaN(c.flt)) // those of others have no such number
 	case ocsf.Boolean:
 		c.num, c.set = v.boolean()
 	case ocsf.Time:
@@ -496,6 +498,7 @@ func (v jsonValue) integer() (int64, bool) {
 	return 0, false
 }
 
+// float takes numbers, also written as text, and the names of those that JSON has no number for.
 func (v jsonValue) float() (float64, bool) {
 	switch v.kind {
 	case jsonInt:
@@ -504,7 +507,7 @@ func (v jsonValue) float() (float64, bool) {
 		return v.flt, true
 	case jsonText:
 		f, err := strconv.ParseFloat(string(v.text), 64)
-		return f, err == nil && !math.IsNaN(f)
+		return f, err == nil
 	}
 	return 0, false
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -218,6 +219,57 @@ func TestEnvelopeCut(t *testing.T) {
 				t.Fatalf("an answer cut at byte %d of %d passes: %s", i, len(body), body[max(0, i-40):i])
 			}
 		}
+	}
+}
+
+// TestDecodeOddFloats: what our own documents write for numbers that JSON has none for comes back; in those of others NaN is no number.
+func TestDecodeOddFloats(t *testing.T) {
+	for text, want := range map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1), "1.5": 1.5} {
+		got, ok := jsonValue{kind: jsonText, text: []byte(text)}.float()
+		if !ok || math.Float64bits(got) != math.Float64bits(want) && !(math.IsNaN(got) && math.IsNaN(want)) {
+			t.Errorf("%s is %v, %t", text, got, ok)
+		}
+	}
+	for _, foreign := range []bool{false, true} {
+		src, r := testSource(foreign)
+		d := newDocumentDecoder(hunt.Identity{Tenant: "t", Connection: "c"}, src, r)
+		into := make([]cell, 1)
+		d.store(&leaf{0, ocsf.Float}, into, jsonValue{kind: jsonText, text: []byte("NaN")})
+		if into[0].set == foreign {
+			t.Errorf("foreign %t: NaN is there: %t", foreign, into[0].set)
+		}
+	}
+}
+
+// TestDecodeNotTaken: a document that the mapping does not take is rejected, and one that another mapping would take first is not lost.
+func TestDecodeNotTaken(t *testing.T) {
+	file := func(name, field string) *mapping.File {
+		f, err := mapping.Parse(name, []byte("mapping: "+name+"\nmatch: {"+field+": {exists: true}}\ncolumns:\n  time: {from: at, via: time}\n  metadata.uid: "+
+			field+"\nrules:\n  - class: network_activity\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	all, err := mapping.Compile(file("first", "kind"), file("second", "id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(t.Context(), hunt.Identity{Tenant: "t", Connection: "c"}, Config{URLs: []string{"http://127.0.0.1:1"}, Indices: []string{"a"}, Format: "second"}, Options{Mappings: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	class := ocsf.ByUID(ocsf.NetworkActivity)
+	d := e.newDecoder(&source{mapping: e.mapping, time: "at", times: []string{"at"}}, &hunt.Request{Class: class, Columns: []string{"metadata.uid"}})
+	env, err := d.parse(page(`{"at":"2026-01-02T03:04:05Z","kind":"x","id":"both"}`, `{"at":"2026-01-02T03:04:05Z","id":"one"}`, `{"at":"2026-01-02T03:04:05Z","other":"none"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.decode(env)
+	got := d.take()
+	if got.rec == nil || got.rec.NumRows() != 2 || len(got.rejected) != 1 || got.rejected[0].Count != 1 || !strings.Contains(got.rejected[0].Reason, "id2") {
+		t.Errorf("%v, rejected %+v; want two rows and the third document rejected", got.rec, got.rejected)
 	}
 }
 

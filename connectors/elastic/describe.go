@@ -164,6 +164,9 @@ func (sv *survey) say(format string, args ...any) {
 func (e *Elastic) survey(ctx context.Context, have *state) (*survey, error) {
 	sv := &survey{at: time.Now()}
 	var err error
+	if e.client.stale.Swap(false) {
+		have = nil // what is known was wrong
+	}
 	if have != nil && time.Since(have.survey.at) < thorough {
 		sv.product = have.product
 	} else if sv.product, err = e.client.about(ctx); err != nil {
@@ -180,7 +183,11 @@ func (e *Elastic) survey(ctx context.Context, have *state) (*survey, error) {
 			return nil, err
 		}
 	}
-	sv.key = sha256.Sum256(fmt.Appendf(caps, "%q %q", sv.names, sv.notes))
+	made, err := e.made(ctx, sv)
+	if err != nil {
+		return nil, err
+	}
+	sv.key = sha256.Sum256(fmt.Appendf(caps, "%q %q %s", sv.names, sv.notes, made))
 	if have != nil && have.survey.key == sv.key && time.Since(have.survey.at) < thorough {
 		return have.survey, nil
 	}
@@ -189,7 +196,51 @@ func (e *Elastic) survey(ctx context.Context, have *state) (*survey, error) {
 	if len(sv.names) == 0 {
 		return sv, nil
 	}
-	return sv, e.fields(ctx, sv, caps)
+	if err := e.fields(ctx, sv, caps); err != nil {
+		return nil, err
+	}
+	if e.frugal(ctx) {
+		sv.notes = append(sv.notes, "the cluster takes no expensive queries (search.allow_expensive_queries is false), so hunts read more events and check them here")
+		for i := range sv.sources {
+			sv.sources[i].frugal = true
+		}
+	}
+	return sv, nil
+}
+
+// made returns what tells an index from another one of the same name that was there before.
+func (e *Elastic) made(ctx context.Context, sv *survey) ([]byte, error) {
+	if len(sv.names) == 0 {
+		return nil, nil
+	}
+	yes := true
+	a, err := e.client.do(ctx, esapi.IndicesGetSettingsRequest{Index: e.targets(), IgnoreUnavailable: &yes, AllowNoIndices: &yes,
+		FilterPath: []string{"*.settings.index.uuid"}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	var indices map[string]json.RawMessage
+	if err := e.client.decode(a, &indices); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(indices) // sorted by name
+	if err != nil {
+		return nil, e.client.fail(hunt.Internal, false, err.Error())
+	}
+	return text, nil
+}
+
+// frugal finds out whether the cluster refuses expensive queries by asking one that costs nothing: not every credential may read the
+// settings of a cluster.
+func (e *Elastic) frugal(ctx context.Context) bool {
+	const probe = `{"size":0,"query":{"nested":{"path":"harrier.probe","ignore_unmapped":true,"query":{"match_all":{}}}}}`
+	var out envelope
+	req := raw{method: http.MethodPost, path: strings.Join(e.targets(), ",") + "/_search", query: url.Values{"ignore_unavailable": {"true"}}, body: []byte(probe)}
+	err := e.client.get(ctx, req, &out)
+	if r := refusalOf(err); r != nil {
+		return frugality(r.problem.detail())
+	}
+	return err == nil && out.Shards != nil && slices.ContainsFunc(out.Shards.Failures, func(f shardFailure) bool { return frugality(f.Reason.Reason) })
 }
 
 // targets are the names and patterns that are read.
@@ -215,7 +266,8 @@ type resolved struct {
 		Backing nameList `json:"backing_indices"`
 	} `json:"data_streams"`
 
-	absent []string // targets that are not there
+	absent   []string // targets that are not there
+	filtered []string // aliases with a filter
 }
 
 // nameList is one name or several.
@@ -243,9 +295,9 @@ func (e *Elastic) resolve(ctx context.Context) (*resolved, error) {
 	for _, i := range out.Indices {
 		seen[i.Name] = true
 	}
-	var behind []string
-	for _, a := range out.Aliases {
-		behind = append(behind, a.Indices...)
+	behind, err := e.aliased(ctx, out)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range out.Streams {
 		behind = append(behind, s.Backing...)
@@ -259,6 +311,41 @@ func (e *Elastic) resolve(ctx context.Context) (*resolved, error) {
 		out.Indices = append(out.Indices, more.Indices...)
 	}
 	return out, nil
+}
+
+// aliased lists the indices behind aliases. An alias with a filter shows a part of an index, which its index cannot be asked for.
+func (e *Elastic) aliased(ctx context.Context, out *resolved) ([]string, error) {
+	if len(out.Aliases) == 0 {
+		return nil, nil
+	}
+	var names, behind []string
+	for _, a := range out.Aliases {
+		names = append(names, a.Name)
+	}
+	filtered := map[string]bool{}
+	for part := range chunks(names, urlBytes) {
+		var defs map[string]struct {
+			Aliases map[string]struct {
+				Filter json.RawMessage `json:"filter"`
+			} `json:"aliases"`
+		}
+		if err := e.client.get(ctx, esapi.IndicesGetAliasRequest{Name: part}, &defs); err != nil {
+			return nil, err
+		}
+		for _, d := range defs {
+			for name, a := range d.Aliases {
+				filtered[name] = filtered[name] || len(a.Filter) > 0
+			}
+		}
+	}
+	for _, a := range out.Aliases {
+		if filtered[a.Name] {
+			out.filtered = append(out.filtered, a.Name)
+			continue
+		}
+		behind = append(behind, a.Indices...)
+	}
+	return behind, nil
 }
 
 func (e *Elastic) resolveInto(ctx context.Context, names []string, out *resolved) error {
@@ -299,6 +386,9 @@ func (e *Elastic) sort(sv *survey, found *resolved) {
 	slices.Sort(closed)
 	if closed = slices.Compact(closed); len(closed) > 0 {
 		sv.say("closed indices are not searched; open them to search them: %s", some(closed))
+	}
+	if len(found.filtered) > 0 {
+		sv.say("aliases with a filter are not searched; name their indices if all of their events may be seen: %s", some(found.filtered))
 	}
 	if len(found.absent) > 0 && e.cfg.Format != FormatHarrier {
 		sv.say("no index, alias or data stream that the credential may see is named %s", some(found.absent))
@@ -380,7 +470,7 @@ func (e *Elastic) timeFields() []string {
 // fields reads the mappings of the indices and makes the streams.
 func (e *Elastic) fields(ctx context.Context, sv *survey, caps []byte) error {
 	yes := true
-	maps, err := e.client.do(ctx, esapi.IndicesGetMappingRequest{Index: e.targets(), IgnoreUnavailable: &yes, AllowNoIndices: &yes}, nil)
+	mappings, err := e.client.do(ctx, esapi.IndicesGetMappingRequest{Index: e.targets(), IgnoreUnavailable: &yes, AllowNoIndices: &yes}, nil)
 	if err != nil {
 		return err
 	}
@@ -392,7 +482,7 @@ func (e *Elastic) fields(ctx context.Context, sv *survey, caps []byte) error {
 	if sv.product.name != productElasticsearch {
 		caps = nil // several answers; they told of changes
 	}
-	groups, err := readGroups(answers{Mapping: maps.body, Caps: caps, Settings: settings.body}, e.wanted(), sv.product.name == productElasticsearch)
+	groups, err := readGroups(answers{Mapping: mappings.body, Caps: caps, Settings: settings.body}, e.wanted(), sv.product.name == productElasticsearch)
 	if err != nil {
 		return err
 	}
@@ -402,7 +492,7 @@ func (e *Elastic) fields(ctx context.Context, sv *survey, caps []byte) error {
 	groups = slices.DeleteFunc(groups, func(g group) bool { return len(g.Indices) == 0 })
 	switch {
 	case e.cfg.Format == FormatHarrier:
-		return e.ownStreams(sv, groups, maps.body)
+		return e.ownStreams(sv, groups, mappings.body)
 	case e.mapping != nil:
 		e.mappedStreams(sv, groups)
 	default:
@@ -613,14 +703,14 @@ func (e *Elastic) count(ctx context.Context, st *state) error {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		var any []query
+		var has []query
 		var limits []string
 		for k, name := range src.times {
-			any = append(any, exists(name))
+			has = append(has, exists(name))
 			limits = append(limits, fmt.Sprintf(`"min%d":{"min":{"field":%s}},"max%d":{"max":{"field":%s}}`, k, quote(name), k, quote(name)))
 		}
 		fmt.Fprintf(&b, `"%d":{"filter":{"bool":{"filter":[%s,%s]}},"aggs":{"timed":{"filter":%s,"aggs":{%s}}}}`,
-			i, indexQuery(src.groups), when, anyOf(any...).json, strings.Join(limits, ","))
+			i, indexQuery(src.groups), when, anyOf(has...).json, strings.Join(limits, ","))
 	}
 	b.WriteString("}}")
 	var out struct {

@@ -18,17 +18,24 @@ import (
 // the time of the event once more, in milliseconds, for dashboards. Columns of JSON hold it as text. Text that is no UTF-8 is written
 // as escape.go says. What JSON has no number for is the text Infinity, -Infinity or NaN.
 //
+// harrier.writer is the request that wrote the document.
+//
 // harrier.long lists what a query of the index alone would get wrong: the paths of text columns whose value is longer than the index
 // takes or holds escaped bytes, and PATH=+Inf, PATH=-Inf and PATH=NaN for such numbers. An object in an array has a list of its own.
 
 // timestampField is the field of the time for dashboards.
 const timestampField = "@timestamp"
 
+// writerField is the field of the request that wrote the document: if a connection breaks, it tells events that were taken all the same
+// from those that were there before.
+const writerField = "harrier.writer"
+
 // encoder writes the rows of batches of one class as documents. It belongs to one goroutine.
 type encoder struct {
-	root *docNode
-	long []string // of the row, or of the element
-	time *docNode
+	root   *docNode
+	writer string   // the request that writes the document
+	long   []string // of the row, or of the element
+	time   *docNode
 }
 
 // docNode is an object, a value or an array of objects in a document.
@@ -103,7 +110,8 @@ func (e *encoder) append(dst []byte, row int) []byte {
 		dst = strconv.AppendInt(append(dst, `"@timestamp":`...), ms, 10)
 	}
 	dst = e.kids(dst, e.root, row)
-	return append(e.marks(dst), '}')
+	dst = append(append(append(comma(dst), `"harrier":{"writer":"`...), e.writer...), '"')
+	return append(e.marks(dst), "}}"...)
 }
 
 // marks appends the list of what the index does not hold as it is.
@@ -111,14 +119,14 @@ func (e *encoder) marks(dst []byte) []byte {
 	if len(e.long) == 0 {
 		return dst
 	}
-	dst = append(comma(dst), `"harrier":{"long":[`...)
+	dst = append(comma(dst), `"long":[`...)
 	for i, path := range e.long {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendQuoted(dst, path)
 	}
-	return append(dst, "]}"...)
+	return append(dst, ']')
 }
 
 // comma appends a comma unless dst ends with the beginning of an object or array.
@@ -170,7 +178,10 @@ func (e *encoder) list(dst []byte, n *docNode, row int) []byte {
 		if elements.IsValid(int(i)) {
 			dst = e.kids(dst, n, int(i))
 		}
-		dst = append(e.marks(dst), '}')
+		if len(e.long) > 0 {
+			dst = append(e.marks(append(comma(dst), `"harrier":{`...)), '}')
+		}
+		dst = append(dst, '}')
 	}
 	e.long = outer
 	return append(dst, ']')

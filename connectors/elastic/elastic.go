@@ -33,7 +33,7 @@ type Config struct {
 	// Password names where the password is: env:NAME or file:PATH.
 	Password string `yaml:"password"`
 	// APIKey names where the API key is, encoded as the cluster gave it: env:NAME or file:PATH. It wins over Username.
-	APIKey string `yaml:"apiKey"`
+	APIKey string `yaml:"api_key"`
 	// CA is a PEM file with the authority of the servers' certificates; by default the system's authorities are trusted.
 	CA string `yaml:"ca"`
 	// Fingerprint is the SHA-256 of the server's certificate in hex: that certificate is trusted, whatever its authority.
@@ -41,9 +41,9 @@ type Config struct {
 	// Refresh is how long a description may be old; 3 seconds by default. What changes meanwhile is seen later.
 	Refresh time.Duration `yaml:"refresh"`
 	// BatchRows is the most rows of a batch and of a page that is read; 10,000 by default, which is also the most that clusters allow.
-	BatchRows int `yaml:"batchRows"`
+	BatchRows int `yaml:"batch_rows"`
 	// PageBytes is how large a page is meant to be; 8 MiB by default. Memory for a search is some eight times that.
-	PageBytes int `yaml:"pageBytes"`
+	PageBytes int `yaml:"page_bytes"`
 	// Shards is the number of primary shards of the indices that are written; the cluster's default if 0.
 	Shards int `yaml:"shards"`
 	// Prefix is the beginning of the names of the indices that are written; harrier by default. Tenant and connection follow it.
@@ -70,7 +70,7 @@ type Options struct {
 type Elastic struct {
 	identity hunt.Identity
 	cfg      Config
-	set      *mapping.Set
+	set      *mapping.Set     // of the mapping alone, nil for OCSF documents
 	mapping  *mapping.Mapping // of foreign documents, nil for OCSF ones
 	client   *client
 
@@ -130,9 +130,9 @@ func (e *Elastic) configure(cfg Config) error {
 	case !validPrefix.MatchString(cfg.Prefix):
 		return fmt.Errorf("prefix must be lower-case letters, digits, '.', '_' and '-'")
 	case cfg.BatchRows < 1 || cfg.BatchRows > defaultBatchRows:
-		return fmt.Errorf("batchRows must be 1 to %d", defaultBatchRows)
+		return fmt.Errorf("batch_rows must be 1 to %d", defaultBatchRows)
 	case cfg.PageBytes < 1 || cfg.Shards < 0 || cfg.Refresh < 0:
-		return fmt.Errorf("pageBytes, shards and refresh cannot be negative")
+		return fmt.Errorf("page_bytes, shards and refresh cannot be negative")
 	case cfg.APIKey == "" && (cfg.Username == "") != (cfg.Password == ""):
 		return fmt.Errorf("username and password belong together")
 	}
@@ -153,7 +153,10 @@ func (e *Elastic) configureFormat() error {
 		return nil
 	}
 	if e.set != nil {
-		e.mapping = e.set.Mapping(e.cfg.Format)
+		// Another mapping of the set may take documents of this one, which are this one's here.
+		if only, err := e.set.Only(e.cfg.Format); err == nil {
+			e.set, e.mapping = only, only.Mapping(e.cfg.Format)
+		}
 	}
 	if e.mapping == nil {
 		return fmt.Errorf("format: there is no mapping %q; use harrier, ocsf or the name of a mapping", e.cfg.Format)

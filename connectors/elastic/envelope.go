@@ -38,7 +38,7 @@ type total struct {
 // hit is the text of one document and what names it.
 type hit struct {
 	index, id []byte
-	source    []byte // JSON as the cluster sent it; nil if it sent none
+	source    []byte // JSON as the cluster sent it, the document or its values by column; nil if it sent none
 	sort      []byte // JSON array, nil if the search was not sorted
 }
 
@@ -103,7 +103,7 @@ func (e *envelope) scanHit(text []byte) error {
 			h.index, err = unquote(value)
 		case "_id":
 			h.id, err = unquote(value)
-		case "_source":
+		case "_source", "fields":
 			h.source = value
 		case "sort":
 			h.sort = value

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -36,7 +37,7 @@ func newProxy(t testing.TB, n *node.Node) *proxy {
 	p := &proxy{}
 	back := httputil.NewSingleHostReverseProxy(target)
 	back.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-	back.ErrorLog = nil
+	back.ErrorLog = log.New(io.Discard, "", 0)
 	back.ModifyResponse = func(r *http.Response) error {
 		p.mu.Lock()
 		edit := p.edit
@@ -62,6 +63,26 @@ func (p *proxy) set(fault func(http.ResponseWriter, *http.Request) bool, edit fu
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault, p.edit = fault, edit
+}
+
+// hangUp ends connections without an answer.
+func hangUp(w http.ResponseWriter, _ *http.Request) bool {
+	if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+		_ = conn.Close() // it may be closed already
+	}
+	return true
+}
+
+// cutAnswer leaves out the second half of the answers of searches.
+func cutAnswer(r *http.Response) error {
+	if strings.HasSuffix(r.Request.URL.Path, "/_search") {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body[:len(body)/2]))
+	}
+	return nil
 }
 
 // refuse answers searches with a status, so many times.
@@ -96,16 +117,6 @@ func TestProxyFaults(t *testing.T) {
 		}
 		if _, err := e.Describe(t.Context()); err != nil {
 			t.Fatal(err)
-		}
-		cutAnswer := func(r *http.Response) error {
-			if strings.HasSuffix(r.Request.URL.Path, "/_search") {
-				body, err := io.ReadAll(r.Body)
-				if err != nil {
-					return err
-				}
-				r.Body = io.NopCloser(bytes.NewReader(body[:len(body)/2]))
-			}
-			return nil
 		}
 		shortened := func(r *http.Response) error {
 			if err := cutAnswer(r); err != nil {

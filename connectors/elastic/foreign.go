@@ -46,7 +46,10 @@ type reading struct {
 // readings returns how a predicate's column is read: as it is, or as every rule of the class does.
 func (a *asker) readings(p *hunt.Predicate) []reading {
 	m := a.source.mapping
-	if m == nil {
+	switch {
+	case m == nil && (p.Path == ocsf.ColUID || p.Path == ocsf.ColRaw || p.Path == ocsf.ColUnmapped || p.Type == ocsf.JSON):
+		return []reading{{tests: []mapping.Test{{Op: mapping.TestAlways}}}} // made of the whole document, or of an object
+	case m == nil:
 		return []reading{{sources: []mapping.Source{{Fields: []string{p.Path}, Via: viaOf(p)}}, tests: plainTests(p)}}
 	}
 	var out []reading
@@ -77,7 +80,7 @@ func viaOf(p *hunt.Predicate) string {
 func plainTests(p *hunt.Predicate) []mapping.Test {
 	present := []mapping.Test{{Field: p.Path, Op: mapping.TestPresent}}
 	switch {
-	case p.Op == hunt.Exists && p.Args[0].Num() == 0, p.Path == ocsf.ColUID, p.Path == ocsf.ColRaw, p.Type == ocsf.JSON:
+	case p.Op == hunt.Exists && p.Args[0].Num() == 0:
 		return []mapping.Test{{Op: mapping.TestAlways}}
 	case p.Op == hunt.Exists || p.Type != ocsf.String:
 		return present

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 
 	"github.com/harrier-xdr/harrier/connectors/elastic"
@@ -13,39 +12,11 @@ import (
 	"github.com/harrier-xdr/harrier/hunt/hunttest"
 )
 
-// shared are the nodes that tests share, started when the first test wants one.
-var shared = map[node.Product]func() (*node.Node, error){
-	node.Elasticsearch: startOnce(node.Options{Product: node.Elasticsearch, HeapMB: 1024}),
-	node.OpenSearch:    startOnce(node.Options{Product: node.OpenSearch, HeapMB: 1024}),
-}
-
-var started struct {
-	sync.Mutex
-	nodes []*node.Node
-}
-
-func startOnce(o node.Options) func() (*node.Node, error) {
-	return sync.OnceValues(func() (*node.Node, error) {
-		if err := node.Available(o.Product); err != nil {
-			return nil, err
-		}
-		n, err := node.Start(context.Background(), o)
-		if err == nil {
-			started.Lock()
-			defer started.Unlock()
-			started.nodes = append(started.nodes, n)
-		}
-		return n, err
-	})
-}
-
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, n := range started.nodes {
-		if err := n.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+	if err := elastic.StopNodes(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }
@@ -59,14 +30,7 @@ func onBoth(t *testing.T, test func(t *testing.T, n *node.Node)) {
 	}
 }
 
-func sharedNode(t testing.TB, p node.Product) *node.Node {
-	t.Helper()
-	n, err := shared[p]()
-	if err != nil {
-		t.Skip(err)
-	}
-	return n
-}
+func sharedNode(t testing.TB, p node.Product) *node.Node { t.Helper(); return elastic.SharedNode(t, p) }
 
 // open connects with settings for tests: descriptions are always new.
 func open(t testing.TB, cfg elastic.Config, o elastic.Options) *elastic.Elastic {

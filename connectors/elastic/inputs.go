@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -62,30 +63,108 @@ func inputID(digest string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// inputState returns the document of an input, nil if there is none, with the numbers that say which version of it that is.
-func (e *Elastic) input(ctx context.Context, digest string) (doc *inputDoc, version docVersion, err error) {
-	var got struct {
-		Found bool `json:"found"`
-		docVersion
-		Source inputDoc `json:"_source"`
-	}
-	a, err := e.client.do(ctx, esapi.GetRequest{Index: e.inputsIndex(), DocumentID: inputID(digest)}, nil)
-	if a != nil && a.status == http.StatusNotFound {
-		return nil, docVersion{}, nil
-	}
-	if err == nil {
-		err = e.client.decode(a, &got)
-	}
-	if err != nil || !got.Found {
-		return nil, docVersion{}, err
-	}
-	return &got.Source, got.docVersion, nil
+// inputState is the document of an input as it is in the cluster.
+type inputState struct {
+	Found bool `json:"found"`
+	// Seq and Term say which version of the document that is, so that nobody else's change is overwritten.
+	Seq  int      `json:"_seq_no"`
+	Term int      `json:"_primary_term"`
+	Doc  inputDoc `json:"_source"`
 }
 
-// docVersion says which version of a document was read, so that nobody else's change is overwritten.
-type docVersion struct {
-	Seq  int `json:"_seq_no"`
-	Term int `json:"_primary_term"`
+// done says whether the input was ingested.
+func (s *inputState) done() bool { return s.Found && s.Doc.State == inputDone }
+
+// inputStates returns the documents of inputs, as they are now.
+func (e *Elastic) inputStates(ctx context.Context, digests []string) ([]inputState, error) {
+	if len(digests) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(digests))
+	for i, d := range digests {
+		ids[i] = inputID(d)
+	}
+	body, err := json.Marshal(map[string]any{"ids": ids})
+	if err != nil {
+		return nil, e.client.fail(hunt.Internal, false, err.Error())
+	}
+	var got struct {
+		Docs []struct {
+			inputState
+			Error *cause `json:"error"`
+		} `json:"docs"`
+	}
+	if err := e.client.get(ctx, esapi.MgetRequest{Index: e.inputsIndex(), Body: bytes.NewReader(body)}, &got); err != nil {
+		return nil, err
+	}
+	if len(got.Docs) != len(ids) {
+		return nil, e.client.fail(hunt.SourceDamaged, true, fmt.Sprintf("the cluster answered for %d of %d inputs", len(got.Docs), len(ids)))
+	}
+	out := make([]inputState, len(ids))
+	for i, d := range got.Docs {
+		if d.Error != nil && d.Error.Type != "index_not_found_exception" {
+			return nil, e.client.fail(hunt.SourceUnavailable, true, "the index "+e.inputsIndex()+", which says what was ingested, does not answer: "+
+				shorten(d.Error.Type+": "+d.Error.Reason))
+		}
+		out[i] = d.inputState
+	}
+	return out, nil
+}
+
+// inputChange is what becomes of an input's document.
+type inputChange struct {
+	inputDoc
+	was    inputState // what it replaces
+	remove bool
+}
+
+// changeInputs writes or deletes documents of inputs in one request, and makes that visible at once. It returns which of them somebody
+// else has changed meanwhile; these stay as they are.
+func (e *Elastic) changeInputs(ctx context.Context, changes []inputChange) (conflicts []int, err error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	for _, c := range changes {
+		switch {
+		case c.remove:
+			fmt.Fprintf(&b, `{"delete":{"_id":%q,"if_seq_no":%d,"if_primary_term":%d}}`+"\n", inputID(c.Digest), c.was.Seq, c.was.Term)
+			continue
+		case c.was.Found:
+			fmt.Fprintf(&b, `{"index":{"_id":%q,"if_seq_no":%d,"if_primary_term":%d}}`+"\n", inputID(c.Digest), c.was.Seq, c.was.Term)
+		default:
+			fmt.Fprintf(&b, `{"create":{"_id":%q}}`+"\n", inputID(c.Digest))
+		}
+		doc, err := json.Marshal(c.inputDoc)
+		if err != nil {
+			return nil, e.client.fail(hunt.Internal, false, err.Error())
+		}
+		b.Write(append(doc, '\n'))
+	}
+	var got struct {
+		Items []map[string]struct {
+			Status int    `json:"status"`
+			Error  *cause `json:"error"`
+		} `json:"items"`
+	}
+	if err := e.client.get(ctx, esapi.BulkRequest{Index: e.inputsIndex(), Body: &b, Refresh: "true"}, &got); err != nil {
+		return nil, err
+	}
+	if len(got.Items) != len(changes) {
+		return nil, e.client.fail(hunt.SourceDamaged, true, fmt.Sprintf("the cluster answered for %d of %d inputs", len(got.Items), len(changes)))
+	}
+	for i, item := range got.Items {
+		for _, r := range item { // there is one
+			switch {
+			case r.Status == http.StatusConflict:
+				conflicts = append(conflicts, i)
+			case r.Error != nil:
+				return nil, e.client.fail(hunt.SourceUnavailable, true, "the index "+e.inputsIndex()+", which says what was ingested, refuses a document: "+
+					shorten(r.Error.Type+": "+r.Error.Reason))
+			}
+		}
+	}
+	return conflicts, nil
 }
 
 // openInputs lists the inputs that make the connection's events incomplete: those that are being written, and those with records that

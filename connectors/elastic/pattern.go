@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"bytes"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -38,21 +39,27 @@ func sameFold(r rune) []rune {
 
 // variants returns the texts that fold to needle but for the case of ASCII letters, or false if there are too many.
 func variants(needle string) ([]string, bool) {
-	out := []string{""}
+	out := [][]byte{make([]byte, 0, len(needle))}
 	for _, r := range needle {
 		same := sameFold(r)
 		if len(out)*len(same) > mostVariants {
 			return nil, false
 		}
-		var next []string
-		for _, head := range out {
-			for _, o := range same {
-				next = append(next, head+string(o))
+		heads := len(out)
+		for _, o := range same[1:] {
+			for _, head := range out[:heads] {
+				out = append(out, utf8.AppendRune(bytes.Clone(head), o))
 			}
 		}
-		out = next
+		for i := range heads {
+			out[i] = utf8.AppendRune(out[i], same[0])
+		}
 	}
-	return out, true
+	texts := make([]string, len(out))
+	for i, text := range out {
+		texts[i] = string(text)
+	}
+	return texts, true
 }
 
 // segment is a part of a pattern: text, any one rune, or any run.
@@ -65,26 +72,29 @@ type segment struct {
 // likePieces cuts a like pattern into its pieces.
 func likePieces(pattern string) []segment {
 	var out []segment
-	runes := []rune(pattern)
-	for i := 0; i < len(runes); i++ {
-		r := runes[i]
-		switch {
-		case r == '*':
-			out = append(out, segment{run: true})
-		case r == '?':
-			out = append(out, segment{one: true})
-		default:
-			if r == '\\' && i+1 < len(runes) {
-				i++
-				r = runes[i]
-			}
-			if n := len(out); n > 0 && out[n-1].text != "" {
-				out[n-1].text += string(r)
-			} else {
-				out = append(out, segment{text: string(r)})
-			}
+	var text []rune
+	flush := func() {
+		if len(text) > 0 {
+			out, text = append(out, segment{text: string(text)}), text[:0]
 		}
 	}
+	runes := []rune(pattern)
+	for i := 0; i < len(runes); i++ {
+		switch r := runes[i]; {
+		case r == '*':
+			flush()
+			out = append(out, segment{run: true})
+		case r == '?':
+			flush()
+			out = append(out, segment{one: true})
+		case r == '\\' && i+1 < len(runes):
+			i++
+			text = append(text, runes[i])
+		default:
+			text = append(text, r)
+		}
+	}
+	flush()
 	return out
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/harrier-xdr/harrier/connectors/elastic/node"
-	"github.com/harrier-xdr/harrier/connectors/elastic/node/nodetest"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/hunttest"
 	"github.com/harrier-xdr/harrier/hunt/vector"
@@ -31,7 +30,7 @@ type cluster struct {
 }
 
 func startCluster(t *testing.T, p node.Product) *cluster {
-	n := nodetest.Start(t, node.Options{Product: p})
+	n := SharedNode(t, p)
 	return &cluster{t: t, url: n.URL(), ignored: p == node.Elasticsearch}
 }
 
@@ -222,7 +221,7 @@ func TestTranslations(t *testing.T) {
 // sound writes random and hostile events of every class and asks random conditions: what comes back holds all rows that Match selects, and
 // where the dispositions say that nothing is left to check exactly these. Every class is asked once, and again until the time is over.
 func (c *cluster) sound(limit time.Duration) {
-	const each = 30
+	const each = 12
 	rng := rand.New(rand.NewPCG(3, 5))
 	until := time.Now().Add(limit)
 	states := map[hunt.Disposition]int{}

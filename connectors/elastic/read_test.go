@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,12 +182,15 @@ func contexts(t testing.TB, n *node.Node) int {
 
 const day = int64(86_400_000_000)
 
-// TestExactlyOnce reads 100,000 events of 6 shards in both orders and at several page sizes: every row once, in order, nothing left open.
-// The events lie densely in places, 25,000 of them in one instant.
+// TestExactlyOnce reads 100,000 events of 6 shards (of OpenSearch 50,000) in both orders and at two page sizes: every row once, in order,
+// nothing left open. The events lie densely in places, a quarter of them in one instant, which is more than a page.
 func TestExactlyOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node.Node) {
 		s := connections()
-		const rows = 20_000
+		rows := 100_000
+		if strings.HasSuffix(t.Name(), string(node.OpenSearch)) {
+			rows = 50_000 // it is written and read in the same way, but for sweeps
+		}
 		rec := events(s, rows, func(i int) int64 {
 			switch {
 			case i%4 == 0:
@@ -194,7 +198,7 @@ func TestExactlyOnce(t *testing.T) {
 			case i%4 == 1:
 				return 1_767_000_000_000_001 + int64(i) // dense
 			}
-			return 1_767_000_000_000_000 - 40*day + int64(i)*80*day/rows
+			return 1_767_000_000_000_000 - 40*day + int64(i)*80*day/int64(rows)
 		})
 		e := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "once", Shards: 6}, elastic.Options{})
 		if err := ingest(t.Context(), e, "a", hunttest.Data{Stream: s, Record: rec}); err != nil {
@@ -236,4 +240,75 @@ func TestExactlyOnce(t *testing.T) {
 			t.Errorf("%d search contexts are left open", open)
 		}
 	})
+}
+
+// TestSomeElement: that an array has an element is asked of nobody, so the search itself looks.
+func TestSomeElement(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node.Node) {
+		do(t, "PUT", n.URL()+"/some-element", `{"mappings":{"properties":{"time":{"type":"date"},"class_uid":{"type":"integer"}}}}`)
+		for i, hashes := range []string{`[{"algorithm_id":3,"value":"ab"}]`, `[]`, `null`} {
+			do(t, "PUT", fmt.Sprintf("%s/some-element/_doc/%d?refresh=true", n.URL(), i),
+				fmt.Sprintf(`{"time":%d,"class_uid":1007,"process":{"file":{"hashes":%s}}}`, 1_767_000_000_000+i, hashes))
+		}
+		e := open(t, elastic.Config{URLs: []string{n.URL()}, Indices: []string{"some-element"}, Format: elastic.FormatOCSF}, elastic.Options{})
+		d, err := e.Describe(t.Context())
+		if err != nil || len(d.Streams) != 1 {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		r := everything(&d.Streams[0])
+		r.Where = hunt.Some{List: "process.file.hashes", Expr: hunt.And{}}
+		with := search(t, e, r, 0)
+		with.complete(t, hunt.TimeAsc)
+		r.Where = hunt.Not{Expr: r.Where}
+		without := search(t, e, r, 0)
+		without.complete(t, hunt.TimeAsc)
+		if len(with.uids) != 1 || len(without.uids) != 2 {
+			t.Errorf("%d events have an element and %d have none, want 1 and 2", len(with.uids), len(without.uids))
+		}
+		if got := with.batches[0].Schema().NumFields(); got != 2 {
+			t.Errorf("the batch has %d columns, want uid and time", got)
+		}
+	})
+}
+
+// TestSweepFaults: a request of a long search is refused, or its point in time is lost, at any place: every row comes once all the same.
+func TestSweepFaults(t *testing.T) {
+	n := sharedNode(t, node.Elasticsearch)
+	p := newProxy(t, n)
+	s := connections()
+	const rows = 4000
+	e := open(t, elastic.Config{URLs: []string{p.URL}, Prefix: "sweep", Shards: 2, BatchRows: 300}, elastic.Options{})
+	rec := events(s, rows, func(i int) int64 { return 1_767_000_000_000_000 + int64(i%1000) })
+	if err := ingest(t.Context(), e, "a", hunttest.Data{Stream: s, Record: rec}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Describe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for status, kind := range map[int]string{http.StatusTooManyRequests: "es_rejected_execution_exception", http.StatusNotFound: "search_context_missing_exception"} {
+		for place := range int32(12) {
+			var searches atomic.Int32
+			p.set(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != "/_search" || searches.Add(1)-1 != place { // those within a point in time name no index
+					return false
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(status)
+				fmt.Fprintf(w, `{"error":{"root_cause":[{"type":%q,"reason":"x"}],"type":%q,"reason":"x"},"status":%d}`, kind, kind, status)
+				return true
+			}, nil)
+			r := everything(s, "dst_endpoint.port", ocsf.ColRaw)
+			if place%2 == 1 {
+				r.Order = hunt.TimeDesc
+			}
+			got := search(t, e, r, 0)
+			got.complete(t, r.Order)
+			if len(got.uids) != rows {
+				t.Errorf("%s at request %d: %d rows, want %d", kind, place, len(got.uids), rows)
+			}
+			if searches.Load() < 10 {
+				t.Fatalf("only %d requests", searches.Load())
+			}
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/vector"
@@ -24,8 +26,9 @@ const (
 	parallel    = 4    // windows that are read at a time
 	firstRows   = 5000 // of the first page, if nothing is known of the size of the documents
 	heavyRows   = 1000 // the same, where whole documents are read
+	sampleRows  = 500  // the same, where many rows are wanted: if there are more, they are read again with the others
 	urlBytes    = 3000 // of index names in one request: clusters refuse a request line of more than 4096
-	cleanUpTime = 2 * time.Second
+	cleanUpTime = 5 * time.Second
 )
 
 var errEnough = errors.New("the consumer has enough")
@@ -70,17 +73,22 @@ type search struct {
 	yield   func(hunt.Frame) bool
 	state   *state
 	src     *source
+	want    hunt.Request    // what is read: the request, and the columns of filter
+	filter  *vector.Program // what the host does not check again and the cluster does not evaluate, nil for nothing
 	unit    unit
 	product product
 	parts   []*part
 	include json.RawMessage // the value of _source in requests
+	columns json.RawMessage // the value of docvalue_fields in requests, nil if documents have to be read
+	byValue atomic.Bool     // read columns instead of documents
 	exact   bool            // the cluster evaluates the whole condition, so that a limit may be pushed
 
 	notes    chan hunt.Frame // from the goroutines that read windows
 	decoders chan decoder    // idle ones
 	workers  sync.WaitGroup
 	perRow   atomic.Int64 // bytes of a document as it came lately; 0 before the first
-	promised int64        // rows that the points in time hold
+	promised atomic.Int64 // rows that the points in time hold
+	expected int64        // rows that the only part had when the first of them were asked for, if a sweep is to count them; else 0
 	seen     atomic.Int64 // rows of them that were counted
 	rows     int64        // rows that came
 
@@ -99,6 +107,20 @@ type part struct {
 	pit    string     // its point in time, "" if none is open
 	opened int        // points in time so far
 	lost   bool       // nothing of it can be read any more
+	shards int        // that the last answer was of
+}
+
+func (p *part) setShards(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shards = n
+}
+
+// known returns which of its points in time is open, by number, and how many shards it has.
+func (p *part) known() (opened, shards int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opened, p.shards
 }
 
 // newSearch prepares a search.
@@ -113,7 +135,14 @@ func (e *Elastic) newSearch(ctx context.Context, t *hunt.Translation) (*search, 
 		return nil, e.client.fail(hunt.SourceChanged, true, "the stream "+t.Request.Stream+" of "+t.Request.Class.Name+" is not there any more")
 	}
 	s.unit = unitOf(s.src)
+	s.want = t.Request
+	if check := s.src.unasked(t.Request); !hunt.IsTrue(check) {
+		s.filter = vector.Compile(check)
+		s.want.Columns = slices.Concat(t.Request.Columns, columnsOf(check, t.Request.Class))
+	}
 	s.include = s.includes()
+	s.columns = s.valueColumns()
+	s.byValue.Store(s.columns != nil)
 	var searches []nativeSearch
 	if err := json.Unmarshal([]byte(t.Native), &searches); err != nil {
 		return nil, e.client.fail(hunt.Internal, false, "the native query is not one of this connection: "+err.Error())
@@ -127,6 +156,18 @@ func (e *Elastic) newSearch(ctx context.Context, t *hunt.Translation) (*search, 
 		}
 	}
 	return s, nil
+}
+
+// columnsOf lists the columns that a condition looks at.
+func columnsOf(e hunt.Expr, class *ocsf.Class) []string {
+	var out []string
+	hunt.Walk(e, func(p *hunt.Predicate) { out = append(out, p.Path) })
+	for _, list := range bareLists(e) {
+		for _, c := range class.List(list) {
+			out = append(out, c.Path)
+		}
+	}
+	return out
 }
 
 // chunks cuts a list of names so that no piece is longer than a request line may be.
@@ -149,7 +190,7 @@ func chunks(names []string, most int) iter.Seq[[]string] {
 
 // includes says which fields of the documents are asked for: only those of the columns, if that leaves out much.
 func (s *search) includes() json.RawMessage {
-	r := &s.t.Request
+	r := &s.want
 	all := s.src.mapping != nil || slices.Contains(r.Columns, ocsf.ColRaw) && (!s.src.micros || len(r.Columns) > len(r.Class.Columns)/2)
 	if all {
 		return json.RawMessage("true")
@@ -159,6 +200,28 @@ func (s *search) includes() json.RawMessage {
 		if f.Name != ocsf.ColUID && f.Name != ocsf.ColTime {
 			fields = append(fields, f.Name)
 		}
+	}
+	text, _ := json.Marshal(fields) // texts always encode
+	return text
+}
+
+// mostValues is how many columns are read by value; clusters allow a hundred (index.max_docvalue_fields_search).
+const mostValues = 90
+
+// valueColumns lists the columns if all of them can be read from where the cluster keeps values by column. Documents of this package say
+// in longField which of their values are not there. To read documents of a window is several times slower: the cluster decompresses a
+// block of them for each, unless all that it has in a row are asked for.
+func (s *search) valueColumns() json.RawMessage {
+	fields := []string{longField}
+	for _, f := range hunt.Schema(s.want.Class, s.want.Columns).Fields() {
+		col := s.want.Class.Column(f.Name)
+		if f.Name == ocsf.ColRaw || f.Name == ocsf.ColUnmapped || len(s.t.Request.Class.List(f.Name)) > 0 || col != nil && col.Type == ocsf.JSON {
+			return nil // values by column are arrays, which JSON may be itself
+		}
+		fields = append(fields, f.Name)
+	}
+	if !s.src.micros || len(fields) > mostValues {
+		return nil
 	}
 	text, _ := json.Marshal(fields) // texts always encode
 	return text
@@ -181,6 +244,7 @@ func (s *search) run() error {
 			return err
 		}
 	}
+	s.drain()
 	return s.emit(hunt.End{RowsScanned: s.rows, Untimed: s.src.stream.Untimed})
 }
 
@@ -258,6 +322,8 @@ type piece struct {
 	frames []hunt.Frame // PartFailed and Rejected
 	rec    arrow.RecordBatch
 	err    error
+	seen   int64 // rows that came from the cluster, if it is a slice
+	held   int64 // rows that the slice holds, as the cluster says
 }
 
 // decoder returns an idle decoder or makes one.
@@ -266,7 +332,7 @@ func (s *search) decoder() decoder {
 	case d := <-s.decoders:
 		return d
 	default:
-		return s.e.newDecoder(s.src, &s.t.Request)
+		return s.e.newDecoder(s.src, &s.want)
 	}
 }
 
@@ -302,6 +368,12 @@ func (s *search) finish(r rows, at period, gaps []gap) *piece {
 	wanted := vector.InRange(r.rec, s.t.Request.Range)
 	for i := range own {
 		own[i] = own[i] && wanted[i]
+	}
+	if s.filter != nil {
+		for i, match := range s.filter.Filter(r.rec) {
+			own[i] = own[i] && match
+		}
+		r.rec = vector.Project(r.rec, hunt.Schema(s.t.Request.Class, s.t.Request.Columns))
 	}
 	ref := hunt.ConnectionRef(s.e.identity)
 	rec := vector.After(vector.Sort(vector.Select(r.rec, own), s.t.Request.Order), ref, s.t.Request.Order, s.t.Request.After)
@@ -405,6 +477,8 @@ func (s *search) shardGap(f shardFailure, names string) gap {
 	}
 	code, retryable := hunt.SourceFailed, true
 	switch {
+	case f.Reason.Type == noCopy:
+		code, f.Reason.Reason = s.absence(index)
 	case throttling(f.Reason.Type):
 		code = hunt.SourceThrottled
 	case slices.Contains([]string{"index_not_found_exception", "index_closed_exception", "search_context_missing_exception", "shard_not_found_exception"}, f.Reason.Type):
@@ -422,6 +496,18 @@ func (s *search) shardGap(f shardFailure, names string) gap {
 	err := s.e.client.fail(code, retryable, shorten(f.Reason.Type+": "+f.Reason.Reason))
 	err.Source = name
 	return gap{name, err}
+}
+
+// noCopy is what a cluster says of a shard of which there is no copy that can be asked.
+const noCopy = "no_shard_available_action_exception"
+
+// absence finds out why there is no copy of a shard.
+func (s *search) absence(index string) (hunt.Code, string) {
+	_, err := s.e.client.do(s.ctx, esapi.IndicesExistsRequest{Index: []string{index}}, nil)
+	if r := refusalOf(err); r != nil && r.status == http.StatusNotFound {
+		return hunt.SourceChanged, "the index was deleted while it was read; ask again"
+	}
+	return hunt.SourceUnavailable, "no node holds the shard; see _cat/shards and _cluster/allocation/explain"
 }
 
 func throttling(kind string) bool {

@@ -1,12 +1,16 @@
 package elastic_test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +25,9 @@ import (
 )
 
 const password = "correct-horse-battery"
+
+// secured is how many events the node with security holds: more than a search asks for at first.
+const secured = 7000
 
 // admin sends a request as the superuser.
 func admin(t *testing.T, n *node.Node, method, path, body string) map[string]any {
@@ -73,7 +80,7 @@ func TestSecurity(t *testing.T) {
 	base := elastic.Config{URLs: []string{n.URL()}, CA: ca, Username: "admin", Password: "env:GOOD"}
 	s := connections()
 	writer := open(t, base, o)
-	rec := events(s, 100, func(i int) int64 { return 1_767_000_000_000_000 + int64(i) })
+	rec := events(s, secured, func(i int) int64 { return 1_767_000_000_000_000 + int64(i) })
 	if err := ingest(t.Context(), writer, "a", hunttest.Data{Stream: s, Record: rec}); err != nil {
 		t.Fatal(err)
 	}
@@ -112,19 +119,27 @@ func TestSecurity(t *testing.T) {
 		}
 		got := search(t, e, everything(s, "dst_endpoint.port"), 0)
 		got.complete(t, hunt.TimeAsc)
-		if len(got.uids) != 100 {
+		if len(got.uids) != secured {
 			t.Errorf("%s: %d rows", name, len(got.uids))
 		}
 	}
 	narrow := base
 	narrow.Username, narrow.Password, narrow.APIKey, narrow.Indices = "", "", "env:NARROW", []string{"harrier-*"}
-	if _, d, err := describe(narrow); err != nil || len(d.Denied) == 0 || d.Unread == "" {
+	if e, d, err := describe(narrow); err != nil || len(d.Denied) == 0 || d.Unread == "" {
 		t.Errorf("a key that may not read all of a pattern: %+v, %v", d, err)
+	} else if got := search(t, e, everything(s, "dst_endpoint.port"), 0); len(got.uids) != secured {
+		t.Errorf("a key that may not read all of a pattern: %d rows of the index that it may read, %v", len(got.uids), got.err)
 	}
 	fixed := base
 	fixed.CA, fixed.Fingerprint = "", fingerprint(t, n)
 	if _, _, err := describe(fixed); err != nil {
 		t.Errorf("the right fingerprint: %v", err)
+	}
+	strange := filepath.Join(t.TempDir(), "strange.pem")
+	other := httptest.NewTLSServer(http.NotFoundHandler())
+	defer other.Close()
+	if err := os.WriteFile(strange, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
 		change func(*elastic.Config)
@@ -134,6 +149,7 @@ func TestSecurity(t *testing.T) {
 		"wrong password":    {func(c *elastic.Config) { c.Password = "env:BAD" }, hunt.SourceDenied, "credential"},
 		"expired key":       {func(c *elastic.Config) { c.Username, c.Password, c.APIKey = "", "", "env:EXPIRED" }, hunt.SourceDenied, "expired"},
 		"no authority":      {func(c *elastic.Config) { c.CA = "" }, hunt.SourceUnavailable, "set ca"},
+		"wrong authority":   {func(c *elastic.Config) { c.CA = strange }, hunt.SourceUnavailable, "set ca"},
 		"wrong fingerprint": {func(c *elastic.Config) { c.CA, c.Fingerprint = "", strings.Repeat("ab", 32) }, hunt.SourceUnavailable, "fingerprint"},
 		"no TLS":            {func(c *elastic.Config) { c.URLs = []string{strings.Replace(n.URL(), "https", "http", 1)} }, hunt.SourceUnavailable, ""},
 	} {
@@ -147,6 +163,8 @@ func TestSecurity(t *testing.T) {
 	restarted(t, n, writer, s)
 }
 
+var errNone = errors.New("no error")
+
 // restarted restarts the node while a search reads: the search ends with an error or whole, and the connection heals.
 func restarted(t *testing.T, n *node.Node, e *elastic.Elastic, s *hunt.Stream) {
 	if _, err := e.Describe(t.Context()); err != nil {
@@ -156,15 +174,39 @@ func restarted(t *testing.T, n *node.Node, e *elastic.Elastic, s *hunt.Stream) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	killed, ended := false, false
+	for f, err := range e.Search(t.Context(), tr) {
+		_, end := f.(hunt.End)
+		_, gap := f.(hunt.PartFailed)
+		ended = ended || end || gap || err != nil
+		if code := hunt.AsError(cmp.Or(err, errNone), hunt.SourceUnavailable).Code; code != hunt.SourceUnavailable && code != hunt.SourceDamaged {
+			t.Errorf("the node is killed: %v", err)
+		}
+		if !killed {
+			killed = true
+			if err := n.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !ended {
+		t.Error("the search stopped without an end or an error")
+	}
+	if _, err := e.Describe(t.Context()); hunt.AsError(cmp.Or(err, errNone), hunt.Internal).Code != hunt.SourceUnavailable {
+		t.Errorf("the node is down: %v", err)
+	}
 	if err := n.Restart(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := e.Describe(t.Context()); err != nil {
+		t.Fatalf("the connection did not heal: %v", err)
 	}
 	deadline := time.Now().Add(time.Minute)
 	for {
 		got := run(t, e, tr, 0)
 		if got.err == nil && len(got.parts) == 0 {
 			got.complete(t, hunt.TimeAsc)
-			if len(got.uids) != 100 {
+			if len(got.uids) != secured {
 				t.Errorf("%d rows after the restart", len(got.uids))
 			}
 			return

@@ -114,12 +114,17 @@ func (d *documentDecoder) decodeSIMD(e *envelope) {
 				id, err = field.StringBytes()
 			case "sort":
 				e.last = lastSIMD(&field)
-			case "_source":
+			case "_source", "fields":
 				var s *simdjson.Object
 				if s, err = field.Object(&source); err == nil {
 					found = true
 					err = d.walkSIMD(s, d.root, d.row)
 				}
+			}
+		}
+		if err != nil { // the cursor goes on behind it
+			if sort, err := hit.FindElement(nil, "sort"); err == nil {
+				e.last = lastSIMD(&sort.Iter)
 			}
 		}
 		if err != nil || !found {

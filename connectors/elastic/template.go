@@ -168,6 +168,7 @@ func classMapping(class *ocsf.Class, m indexMeta) ([]byte, error) {
 	root.set(ocsf.ColRaw, kept)
 	root.set(ocsf.ColUnmapped, kept)
 	root.set(longField, map[string]any{"type": "keyword"})
+	root.set(writerField, kept)
 	root.set(timestampField, map[string]any{"type": "date", "format": "epoch_millis||strict_date_optional_time", "ignore_malformed": true})
 	return json.Marshal(map[string]any{"dynamic": "strict", "_meta": map[string]any{"harrier": m}, "properties": root})
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/harrier-xdr/harrier/hunt/vector"
 )
 
-// A search first asks for the first rows in order; often these are all. What is left is cut into windows of time that one page each
-// holds, within one point in time, and the pages are read unsorted, several at a time, and sorted here: that is several times faster than
-// to page in order, and needs no search_after, which loses rows on OpenSearch. A page that holds less than its window is cut again: by
+// A search first asks for the first rows; often these are all. What is left is cut into windows of time that one page each holds, or as
+// many as a sweep may hold (sweep.go), within one point in time, and the pages are read unsorted, several at a time, and sorted here: that
+// is several times faster than to page in order, and needs no search_after by time, which loses rows on OpenSearch. A page that holds less than its window is cut again: by
 // time, and one instant by slices. So every row comes exactly once, which the totals of the cluster prove.
 
 // Bounds of windows.
@@ -192,13 +192,22 @@ type request struct {
 	slice  int // number of the slice
 	slices int // of how many; 0 for none
 	aggs   string
+
+	byValue bool // columns instead of documents
+
+	cursor bool   // in the order of the cursor; only within a point in time of Elasticsearch
+	after  *int64 // after this place of the cursor; nil for the beginning
+	opened int    // only in the point in time of this number; 0 for any
 }
 
 // body writes a request.
 func (s *search) body(p *part, pit string, r request) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"size":%d,"track_total_hits":%s,"query":{"bool":{"filter":[%s,%s]}}`, r.size, cmp.Or(r.total, "true"), p.query, p.scale.query(r.at))
-	if r.size > 0 {
+	switch {
+	case r.size > 0 && r.byValue:
+		fmt.Fprintf(&b, `,"_source":false,"stored_fields":"_none_","docvalue_fields":%s`, s.columns)
+	case r.size > 0:
 		fmt.Fprintf(&b, `,"_source":%s`, s.include)
 	}
 	switch {
@@ -206,8 +215,13 @@ func (s *search) body(p *part, pit string, r request) []byte {
 		fmt.Fprintf(&b, `,"sort":[{%s:{"order":"desc"}}]`, quote(p.scale.field))
 	case r.sorted:
 		fmt.Fprintf(&b, `,"sort":[{%s:{"order":"asc"}}]`, quote(p.scale.field))
+	case r.cursor:
+		b.WriteString(`,"sort":["_shard_doc"]`)
 	case r.size > 0:
 		b.WriteString(`,"sort":["_doc"]`)
+	}
+	if r.after != nil {
+		fmt.Fprintf(&b, `,"search_after":[%d]`, *r.after)
 	}
 	if r.slices > 0 {
 		fmt.Fprintf(&b, `,"slice":{"id":%d,"max":%d}`, r.slice, r.slices)
@@ -234,6 +248,9 @@ func (s *search) ask(p *part, r request, d *reader) (*envelope, []gap, error) {
 			if pit, gaps, err = s.point(p, gaps); pit == "" {
 				return nil, gaps, err
 			}
+			if opened, _ := p.known(); r.opened != 0 && r.opened != opened {
+				return nil, gaps, errMoved
+			}
 		}
 		e, err := s.once(p, pit, r, d)
 		if err == nil {
@@ -246,6 +263,11 @@ func (s *search) ask(p *part, r request, d *reader) (*envelope, []gap, error) {
 		switch code := hunt.AsError(err, hunt.SourceFailed).Code; {
 		case tooLarge(err) && r.size > 1:
 			s.perRow.Store(min(maxAnswer, 8*max(s.perRow.Load(), int64(s.e.cfg.PageBytes/r.size)))) // the next windows are smaller
+			if code == hunt.SourceThrottled {                                                       // its memory is full: smaller answers help, and so does time
+				if err := s.wait(hunt.AsError(err, code), try); err != nil {
+					return nil, gaps, err
+				}
+			}
 			return nil, gaps, err
 		case code == hunt.SourceThrottled && try < mostTries:
 			if err := s.wait(hunt.AsError(err, code), try); err != nil {
@@ -272,6 +294,7 @@ func busy(gaps []gap) bool {
 
 // once sends a request once.
 func (s *search) once(p *part, pit string, r request, d *reader) (*envelope, error) {
+	r.byValue = r.size > 0 && s.byValue.Load()
 	req := esapi.SearchRequest{Body: bytes.NewReader(s.body(p, pit, r))}
 	if pit == "" {
 		req.Index = p.indices
@@ -281,6 +304,10 @@ func (s *search) once(p *part, pit string, r request, d *reader) (*envelope, err
 		return nil, err
 	}
 	d.buf = a.body
+	if r.byValue && bytes.Contains(a.body, []byte(quote(longField))) {
+		s.byValue.Store(false) // some values are in the documents alone
+		return s.once(p, pit, r, d)
+	}
 	e, err := d.parse(a.body)
 	if err != nil {
 		return nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer is cut or damaged; look for a proxy between: "+shorten(err.Error()))
@@ -288,8 +315,8 @@ func (s *search) once(p *part, pit string, r request, d *reader) (*envelope, err
 	if e.count > 0 {
 		s.perRow.Store(max(1, int64(len(a.body)/e.count)))
 	}
-	if pit != "" && e.PIT != "" && e.PIT != pit {
-		p.replace(pit, e.PIT)
+	if pit != "" {
+		p.answered(pit, e)
 	}
 	return e, nil
 }
@@ -332,11 +359,12 @@ func (p *part) forget(pit string) {
 	}
 }
 
-func (p *part) replace(pit, by string) {
+// answered notes what an answer says of the part: the cluster may give its point in time another name.
+func (p *part) answered(pit string, e *envelope) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pit == pit {
-		p.pit = by
+		p.pit, p.shards = cmp.Or(e.PIT, pit), e.Shards.Total
 	}
 }
 
@@ -394,6 +422,16 @@ func (s *search) survivors(indices []string) ([]string, []gap, error) {
 	return left, gaps, nil
 }
 
+// opened is the answer to the opening of a point in time.
+type opened struct {
+	ID     string  `json:"id"`
+	PIT    string  `json:"pit_id"`
+	Shards *shards `json:"_shards"`
+	err    error
+}
+
+func (o opened) id() string { return cmp.Or(o.ID, o.PIT) }
+
 // open opens a point in time. Shards that are not there are gaps.
 func (s *search) open(indices []string) (string, []gap, error) {
 	query := url.Values{"keep_alive": {keepAlive}}
@@ -401,29 +439,53 @@ func (s *search) open(indices []string) (string, []gap, error) {
 	if s.product.name == productOpenSearch {
 		path = strings.Join(indices, ",") + "/_search/point_in_time"
 	}
-	var out struct {
-		ID     string  `json:"id"`
-		PIT    string  `json:"pit_id"`
-		Shards *shards `json:"_shards"`
-	}
-	err := s.e.client.get(s.ctx, raw{method: http.MethodPost, path: path, query: query}, &out)
-	if r := refusalOf(err); r != nil && r.status == http.StatusServiceUnavailable && s.product.name == productElasticsearch {
+	out := s.openAt(path, query)
+	if r := refusalOf(out.err); r != nil && r.status == http.StatusServiceUnavailable && s.product.name == productElasticsearch {
 		query.Set("allow_partial_search_results", "true") // since 8.16; the searches then say which shards are missing
-		if again := s.e.client.get(s.ctx, raw{method: http.MethodPost, path: path, query: query}, &out); again == nil {
-			err = nil
+		if again := s.openAt(path, query); again.err == nil {
+			out = again
 		}
 	}
-	if err != nil {
-		return "", nil, err
-	}
-	pit := cmp.Or(out.ID, out.PIT)
-	if pit == "" {
+	switch {
+	case out.err != nil:
+		return "", nil, out.err
+	case out.id() == "":
 		return "", nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster opened a point in time without an id")
+	case out.Shards != nil && s.product.name == productOpenSearch:
+		return out.id(), s.check(&envelope{Shards: out.Shards}, &part{indices: indices}), nil
 	}
-	if out.Shards != nil && s.product.name == productOpenSearch {
-		return pit, s.check(&envelope{Shards: out.Shards}, &part{indices: indices}), nil
+	return out.id(), nil, nil
+}
+
+// openAt sends the request that opens a point in time. If the search is over before the answer comes, the answer is waited for all the
+// same, in the background: nobody else would know what to delete.
+func (s *search) openAt(path string, query url.Values) opened {
+	if !s.e.enter() {
+		return opened{err: s.e.errClosed()}
 	}
-	return pit, nil, nil
+	answers, over := make(chan opened), s.ctx
+	ctx, cancel := context.WithCancel(context.WithoutCancel(over))
+	stop := context.AfterFunc(over, func() { time.AfterFunc(cleanUpTime, cancel) })
+	go func() {
+		defer s.e.running.Done()
+		defer cancel()
+		defer stop()
+		var out opened
+		out.err = s.e.client.get(ctx, raw{method: http.MethodPost, path: path, query: query}, &out)
+		select {
+		case answers <- out:
+		case <-over.Done():
+			if out.id() != "" {
+				s.e.closePIT(out.id(), s.product)
+			}
+		}
+	}()
+	select {
+	case out := <-answers:
+		return out
+	case <-over.Done():
+		return opened{err: s.e.client.ended(over)}
+	}
 }
 
 // closePIT deletes a point in time. That the cluster does not answer is no matter: it forgets it by itself.
@@ -437,7 +499,8 @@ func (e *Elastic) closePIT(pit string, p product) {
 	_, _ = e.client.do(ctx, req, nil)
 }
 
-// probe asks for the first rows in order and yields them. It returns the period that is left to read.
+// probe asks for the first rows and yields them. It returns the period that is left to read. If many are wanted it does not ask for them in
+// order: they are all, or are read again with the others.
 func (s *search) probe(bounds period) (period, error) {
 	size := s.probeSize()
 	d := &reader{decoder: s.decoder(), direct: true}
@@ -448,8 +511,8 @@ func (s *search) probe(bounds period) (period, error) {
 	}
 	var gaps []gap
 	for _, p := range s.parts {
-		r := request{at: bounds, size: size, sorted: true}
-		if s.limited() && s.product.name == productElasticsearch {
+		r := request{at: bounds, size: size, sorted: !s.many()}
+		if r.sorted && s.limited() && s.product.name == productElasticsearch {
 			r.total = fmt.Sprint(size + 1) // so that it need not look at all
 		}
 		e, found, err := s.ask(p, r, d)
@@ -465,7 +528,11 @@ func (s *search) probe(bounds period) (period, error) {
 		if e.total.Relation == "eq" && e.total.Value <= int64(e.count) {
 			continue
 		}
-		if e.count == 0 || e.count < size && len(found) == 0 {
+		if !r.sorted && len(s.parts) == 1 && e.total.Relation == "eq" {
+			s.expected = e.total.Value
+			p.setShards(e.Shards.Total)
+		}
+		if !r.sorted || e.count == 0 || e.count < size && len(found) == 0 {
 			d.discard()
 			return bounds, nil
 		}
@@ -507,10 +574,13 @@ func (s *search) further(rest, bounds period, last int64) period {
 
 func (s *search) probeSize() int {
 	size := firstRows
-	if string(s.include) == "true" {
+	switch {
+	case s.many():
+		size = sampleRows
+	case string(s.include) == "true":
 		size = heavyRows
 	}
-	if limit := s.t.Request.Limit; s.limited() {
+	if limit := s.t.Request.Limit; s.limited() && !s.many() {
 		size = limit + 16
 	} else if limit > 0 {
 		size = min(size, 4*limit+100)
@@ -546,7 +616,11 @@ func (s *search) readOn(rest period) error {
 		s.workers.Wait() // they see the end of their context
 		s.ctx = outer
 	}()
-	queue := make(chan *window, parallel-1)
+	ahead := parallel - 1
+	if s.sweeps() {
+		ahead = 1 // each of them is read by several, and holds much
+	}
+	queue := make(chan *window, ahead)
 	planned := make(chan error, 1)
 	s.workers.Go(func() {
 		planned <- s.plan(rest, queue)
@@ -596,9 +670,9 @@ func (s *search) next(w *window) (*piece, bool, error) {
 
 // settle compares what came with what the points in time promised.
 func (s *search) settle(rest period) error {
-	if got := s.seen.Load(); got != s.promised && !s.gaps.Load() {
+	if got, want := s.seen.Load(), s.promised.Load(); got != want && !s.gaps.Load() {
 		names := strings.Join(s.indices(), ",")
-		err := s.e.client.fail(hunt.SourceFailed, true, fmt.Sprintf("%d events were promised and %d came; ask again", s.promised, got))
+		err := s.e.client.fail(hunt.SourceFailed, true, fmt.Sprintf("%d events were promised and %d came; ask again", want, got))
 		err.Source = names
 		f, _ := s.tell(gap{names, err}, rest)
 		return s.emit(f)
@@ -608,13 +682,17 @@ func (s *search) settle(rest period) error {
 
 // plan cuts a period into windows, starts to read them, and queues them in the request's order.
 func (s *search) plan(rest period, queue chan<- *window) error {
+	if s.sweeps() && s.expected > 0 && s.expected <= s.target() {
+		return s.start(bucket{rest, s.expected}, queue)
+	}
+	s.expected = 0 // they are counted
 	d := &reader{decoder: s.decoder()}
 	defer s.free(d.decoder)
 	at, total, gaps, err := s.extent(rest, d)
 	if err != nil {
 		return err
 	}
-	s.promised = total
+	s.promised.Store(total)
 	first := &window{at: rest, pieces: make(chan *piece, 1)}
 	first.pieces <- s.finish(rows{}, rest, gaps)
 	close(first.pieces)
@@ -634,8 +712,8 @@ func (s *search) enqueue(w *window, queue chan<- *window) error {
 }
 
 // start queues a window and reads it.
-func (s *search) start(at period, queue chan<- *window) error {
-	w := &window{at: at, pieces: make(chan *piece, 1)}
+func (s *search) start(b bucket, queue chan<- *window) error {
+	w := &window{at: b.period, pieces: make(chan *piece, 1)}
 	if err := s.enqueue(w, queue); err != nil {
 		return err
 	}
@@ -643,12 +721,15 @@ func (s *search) start(at period, queue chan<- *window) error {
 		defer close(w.pieces)
 		d := &reader{decoder: s.decoder()}
 		defer s.free(d.decoder)
-		if err := s.read(w, at, d); err != nil {
+		var err error
+		if s.expected > 0 || s.sweeps() && b.rows > s.pageTarget() {
+			err = s.sweep(w, b)
+		} else {
+			err = s.read(w, b.period, d)
+		}
+		if err != nil {
 			d.discard()
-			select {
-			case w.pieces <- &piece{err: err}:
-			case <-s.ctx.Done():
-			}
+			_ = s.send(w, &piece{err: err}) // nobody waits for it if the search has ended
 		}
 	})
 	return nil
@@ -696,14 +777,16 @@ type bucket struct {
 	rows int64
 }
 
-// target is how many rows a window is to have: a page of the size that is meant.
+// target is how many rows a window is to have: a page, or as many as a sweep may hold.
 func (s *search) target() int64 {
-	most := int64(s.e.cfg.BatchRows)
-	perRow := s.perRow.Load()
-	if perRow == 0 {
-		return min(most, heavyRows)
+	page := s.pageTarget()
+	if !s.sweeps() {
+		return page
 	}
-	return max(1, min(most, int64(s.e.cfg.PageBytes)/perRow))
+	if limit := int64(s.t.Request.Limit); limit > 0 && limit < page*sweepPages {
+		return max(page, limit)
+	}
+	return page * sweepPages
 }
 
 // cut cuts a bucket into windows of about target rows and starts to read them.
@@ -712,7 +795,7 @@ func (s *search) cut(b bucket, queue chan<- *window, d *reader) error {
 		return nil
 	}
 	if b.rows <= s.target() || b.to-b.from == 1 {
-		return s.start(b.period, queue)
+		return s.start(b, queue)
 	}
 	parts, err := s.histogram(b, d)
 	if err != nil {
@@ -730,7 +813,7 @@ func (s *search) cut(b bucket, queue chan<- *window, d *reader) error {
 		if at.from == at.to || at.rows == 0 && exact {
 			return nil
 		}
-		return s.start(at.period, queue)
+		return s.start(at, queue)
 	}
 	for _, next := range parts {
 		large := next.rows > s.target() && next.to-next.from > 1
@@ -831,6 +914,9 @@ var errSplit = errors.New("the window is too large for a page")
 func (s *search) read(w *window, at period, d *reader) error {
 	gaps, err := s.page(at, d)
 	switch {
+	case errors.Is(err, errSplit) && s.product.name == productElasticsearch && (at.to-at.from == 1 || s.sweeps()):
+		d.discard()
+		return s.sweep(w, bucket{at, int64(s.pageRows())})
 	case errors.Is(err, errSplit) && at.to-at.from == 1:
 		gaps, err = s.instant(at, d)
 	case errors.Is(err, errSplit):
@@ -845,12 +931,7 @@ func (s *search) read(w *window, at period, d *reader) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case w.pieces <- s.finish(d.take(), at, gaps):
-		return nil
-	case <-s.ctx.Done():
-		return s.ctx.Err()
-	}
+	return s.send(w, s.finish(d.take(), at, gaps))
 }
 
 // halves cuts a period in two, in the request's order.
@@ -893,13 +974,13 @@ func (s *search) pageRows() int { return s.e.cfg.BatchRows }
 
 // instant reads all rows of one instant, which have to be sorted together, in slices.
 func (s *search) instant(at period, d *reader) ([]gap, error) {
-	for slices := 4; ; slices *= 4 {
+	for most := 4; ; most *= 4 {
 		d.discard()
-		gaps, err := s.sliced(at, min(slices, mostSlices), d)
+		gaps, err := s.sliced(at, min(most, mostSlices), d)
 		if !errors.Is(err, errSplit) {
 			return gaps, err
 		}
-		if slices >= mostSlices {
+		if most >= mostSlices {
 			d.discard()
 			name := strings.Join(s.indices(), ",")
 			e := s.e.client.fail(hunt.SourceFailed, false, "there are more or larger events at "+hunt.FormatTime(s.unit.micros(at).Start)+" than can be read")
@@ -908,12 +989,12 @@ func (s *search) instant(at period, d *reader) ([]gap, error) {
 	}
 }
 
-func (s *search) sliced(at period, slices int, d *reader) ([]gap, error) {
+func (s *search) sliced(at period, most int, d *reader) ([]gap, error) {
 	var gaps []gap
 	var seen int64
 	for _, p := range s.parts {
-		for i := range slices {
-			e, found, err := s.ask(p, request{at: at, size: s.pageRows(), slice: i, slices: slices}, d)
+		for i := range most {
+			e, found, err := s.ask(p, request{at: at, size: s.pageRows(), slice: i, slices: most}, d)
 			gaps = append(gaps, found...)
 			if tooLarge(err) || err == nil && e != nil && e.total.Value > int64(e.count) && len(found) == 0 {
 				return gaps, errSplit

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -44,8 +43,8 @@ func (e *Elastic) Has(ctx context.Context, digest string) (bool, error) {
 	if e.cfg.Format != FormatHarrier {
 		return false, e.readOnly()
 	}
-	doc, _, err := e.input(ctx, digest)
-	return doc != nil && doc.State == inputDone, err
+	states, err := e.inputStates(ctx, []string{digest})
+	return err == nil && states[0].done(), err
 }
 
 func (e *Elastic) readOnly() error {
@@ -85,6 +84,7 @@ type writer struct {
 	stop    func() bool
 	id      string
 	inputs  []hunt.Input
+	began   []bool            // of each input: somebody else has begun it before
 	streams map[string]bool   // class/name that events were given of
 	indices map[string]string // by class, stream and attributes
 	tasks   chan task
@@ -94,6 +94,7 @@ type writer struct {
 
 	rows                int64 // given
 	written, duplicates atomic.Int64
+	requests            atomic.Int64
 }
 
 // task is rows of a batch to write.
@@ -108,72 +109,54 @@ func (w *writer) open() error {
 	if err := w.e.makeInputs(w.ctx); err != nil {
 		return err
 	}
-	var fresh []inputChange
-	for _, in := range w.inputs {
+	states, err := w.e.inputStates(w.ctx, w.digests())
+	if err != nil {
+		return err
+	}
+	var marks []inputChange
+	for i, in := range w.inputs {
 		if in.Digest == "" {
 			return w.e.client.fail(hunt.BadConfig, false, "the input "+in.Name+" has no digest, so it could not be told from others")
 		}
-		doc, version, err := w.e.input(w.ctx, in.Digest)
-		if err != nil {
-			return err
-		}
-		if doc != nil && doc.State == inputDone {
+		if states[i].done() {
 			return hunt.ErrIngested
 		}
-		fresh = append(fresh, inputChange{inputDoc{Name: in.Name, Digest: in.Digest, State: inputWriting, Writer: w.id}, doc != nil, version})
+		w.began = append(w.began, states[i].Found)
+		marks = append(marks, inputChange{inputDoc: inputDoc{Name: in.Name, Digest: in.Digest, State: inputWriting, Writer: w.id}, was: states[i]})
 	}
-	for i, c := range fresh {
-		err := w.e.putInput(w.ctx, c)
-		if conflict(err) {
-			if known, hasErr := w.e.Has(w.ctx, c.Digest); hasErr == nil && known {
-				err = hunt.ErrIngested
-			} else {
-				err = nil // somebody else ingests it at this moment; events are written once all the same
-			}
-		}
-		if err != nil {
-			w.undo(fresh[:i])
-			return err
+	conflicts, err := w.e.changeInputs(w.ctx, marks)
+	if err != nil {
+		return err
+	}
+	defer w.e.forget()
+	// Somebody else ingests these at this moment. If they are done, nothing is left to do; else events are written once all the same.
+	if states, err = w.e.inputStates(w.ctx, pick(w.digests(), conflicts)); err != nil {
+		return err
+	}
+	for i := range states {
+		if states[i].done() {
+			w.unmark()
+			return hunt.ErrIngested
 		}
 	}
-	w.e.forget()
 	return nil
 }
 
-// undo takes back the marks of inputs that no event was written of.
-func (w *writer) undo(marked []inputChange) {
-	for _, c := range marked {
-		if c.exists {
-			continue // somebody else has begun it
-		}
-		_, _ = w.e.client.do(w.ctx, esapi.DeleteRequest{Index: w.e.inputsIndex(), DocumentID: inputID(c.Digest), Refresh: "true"}, nil)
+func (w *writer) digests() []string {
+	var out []string
+	for _, in := range w.inputs {
+		out = append(out, in.Digest)
 	}
+	return out
 }
 
-// inputChange is a new version of an input's document.
-type inputChange struct {
-	inputDoc
-	exists  bool // version is what it replaces
-	version docVersion
-}
-
-func (e *Elastic) putInput(ctx context.Context, c inputChange) error {
-	body, err := json.Marshal(c.inputDoc)
-	if err != nil {
-		return e.client.fail(hunt.Internal, false, err.Error())
+// pick returns some of a list.
+func pick[T any](list []T, which []int) []T {
+	var out []T
+	for _, i := range which {
+		out = append(out, list[i])
 	}
-	req := esapi.IndexRequest{Index: e.inputsIndex(), DocumentID: inputID(c.Digest), Body: bytes.NewReader(body), Refresh: "true", OpType: "create"}
-	if c.exists {
-		req.OpType, req.IfSeqNo, req.IfPrimaryTerm = "index", &c.version.Seq, &c.version.Term
-	}
-	_, err = e.client.do(ctx, req, nil)
-	return err
-}
-
-// conflict says whether somebody else has changed a document.
-func conflict(err error) bool {
-	r := refusalOf(err)
-	return r != nil && r.status == http.StatusConflict
+	return out
 }
 
 // makeInputs makes the index of the inputs if it is not there.
@@ -292,13 +275,18 @@ func (w *writer) Abort() {
 func (w *writer) unmark() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), cleanUpTime)
 	defer cancel()
-	for _, in := range w.inputs {
-		doc, version, err := w.e.input(ctx, in.Digest)
-		if err == nil && doc != nil && doc.State == inputWriting && doc.Writer == w.id {
-			_, _ = w.e.client.do(ctx, esapi.DeleteRequest{Index: w.e.inputsIndex(), DocumentID: inputID(in.Digest), Refresh: "true",
-				IfSeqNo: &version.Seq, IfPrimaryTerm: &version.Term}, nil)
+	states, err := w.e.inputStates(ctx, w.digests())
+	if err != nil {
+		return // the inputs stay marked, which says too much but nothing wrong
+	}
+	var changes []inputChange
+	for i, in := range w.inputs {
+		// Of one that somebody else has begun some events may be there.
+		if s := states[i]; s.Found && s.Doc.State == inputWriting && s.Doc.Writer == w.id && !w.began[i] {
+			changes = append(changes, inputChange{inputDoc: inputDoc{Digest: in.Digest}, was: s, remove: true})
 		}
 	}
+	_, _ = w.e.changeInputs(ctx, changes)
 	w.e.forget()
 }
 
@@ -338,10 +326,11 @@ func (w *writer) Commit(counts ...hunt.Counts) error {
 	if err := w.refresh(); err != nil {
 		return err
 	}
-	for i, in := range w.inputs {
-		if err := w.finish(in, counts[i]); err != nil {
-			return err
+	if err := w.finish(counts); err != nil {
+		if errors.Is(err, hunt.ErrIngested) {
+			w.leave()
 		}
+		return err
 	}
 	w.leave()
 	return nil
@@ -363,32 +352,57 @@ func (w *writer) refresh() error {
 	return nil
 }
 
-// finish marks an input as ingested.
-func (w *writer) finish(in hunt.Input, c hunt.Counts) error {
-	next := inputDoc{Name: in.Name, Digest: in.Digest, State: inputDone, Writer: w.id, Records: c.Records, Rejected: c.Rejected,
-		Streams: slices.Sorted(maps.Keys(w.streams))}
-	for {
-		doc, version, err := w.e.input(w.ctx, in.Digest)
+// finish marks the inputs as ingested, all in one request, so that they are found done together. Those that somebody else changes at
+// this moment are tried again.
+func (w *writer) finish(counts []hunt.Counts) error {
+	left := make([]int, len(w.inputs))
+	for i := range left {
+		left[i] = i
+	}
+	for len(left) > 0 {
+		states, err := w.e.inputStates(w.ctx, pick(w.digests(), left))
 		if err != nil {
 			return err
 		}
-		if doc != nil && doc.State == inputDone && doc.Writer != w.id {
-			w.leave()
-			return hunt.ErrIngested
+		var changes []inputChange
+		for k, i := range left {
+			if states[k].done() && states[k].Doc.Writer != w.id {
+				return hunt.ErrIngested
+			}
+			changes = append(changes, inputChange{was: states[k], inputDoc: inputDoc{Name: w.inputs[i].Name, Digest: w.inputs[i].Digest, State: inputDone,
+				Writer: w.id, Records: counts[i].Records, Rejected: counts[i].Rejected, Streams: slices.Sorted(maps.Keys(w.streams))}})
 		}
-		if err := w.e.putInput(w.ctx, inputChange{next, doc != nil, version}); !conflict(err) {
+		conflicts, err := w.e.changeInputs(w.ctx, changes)
+		if err != nil {
 			return err
 		}
+		left = pick(left, conflicts)
 	}
+	return nil
 }
 
 // bulk is a request under way.
 type bulk struct {
 	body []byte
-	ends []int // where each event ends in body
+	ends []int  // where each event ends in body
+	tag  string // in the documents, which no other request has
+	sent bool   // once already, and nobody knows what became of some events
+
+	counted map[string]bool // heads of events that were counted as written before the last time that it was sent
 }
 
-func (b *bulk) reset() { b.body, b.ends = b.body[:0], b.ends[:0] }
+// head is the line before an event, which names it.
+func (b *bulk) head(i int) []byte {
+	line, _, _ := bytes.Cut(b.body[b.from(i):b.ends[i]], []byte("\n"))
+	return line
+}
+
+// next prepares for the next request.
+func (w *writer) next(b *bulk) {
+	b.body, b.ends, b.sent = b.body[:0], b.ends[:0], false
+	b.counted = map[string]bool{}
+	b.tag = fmt.Sprintf("%s-%d", w.id, w.requests.Add(1))
+}
 
 // from is where an event begins.
 func (b *bulk) from(i int) int {
@@ -401,6 +415,7 @@ func (b *bulk) from(i int) int {
 // work writes tasks until there are no more.
 func (w *writer) work() {
 	var b bulk
+	w.next(&b)
 	for t := range w.tasks {
 		if w.ctx.Err() != nil {
 			continue // so that nobody waits for room
@@ -422,6 +437,7 @@ func (w *writer) encode(b *bulk, t task) error {
 	head := []byte(`{"create":{"_index":` + quote(t.index) + `,"_id":`)
 	for i := range uid.Len() {
 		b.body = append(appendQuoted(append(b.body, head...), uid.Value(i)), "}}\n"...)
+		enc.writer = b.tag
 		b.body = append(enc.append(b.body, i), '\n')
 		b.ends = append(b.ends, len(b.body))
 		if len(b.body) >= bulkBytes {
@@ -435,12 +451,13 @@ func (w *writer) encode(b *bulk, t task) error {
 
 // send writes a request, and what the cluster had no room for again and again, with pauses that grow.
 func (w *writer) send(b *bulk) error {
-	defer b.reset()
+	defer w.next(b)
 	for try := 0; len(b.ends) > 0; try++ {
 		if w.ctx.Err() != nil {
 			return w.ctx.Err()
 		}
 		err := w.post(b)
+		b.sent = true
 		if tooLarge(err) && len(b.ends) > 1 && refusalOf(err).status == http.StatusRequestEntityTooLarge {
 			return w.halves(b)
 		}
@@ -466,8 +483,8 @@ func (w *writer) send(b *bulk) error {
 func (w *writer) halves(b *bulk) error {
 	mid := len(b.ends) / 2
 	cut := b.ends[mid-1]
-	first := bulk{slices.Clone(b.body[:cut]), slices.Clone(b.ends[:mid])}
-	second := bulk{body: slices.Clone(b.body[cut:])}
+	first := bulk{slices.Clone(b.body[:cut]), slices.Clone(b.ends[:mid]), b.tag, b.sent, b.counted}
+	second := bulk{body: slices.Clone(b.body[cut:]), tag: b.tag, sent: b.sent, counted: b.counted}
 	for _, end := range b.ends[mid:] {
 		second.ends = append(second.ends, end-cut)
 	}
@@ -504,21 +521,75 @@ func (w *writer) post(b *bulk) error {
 	if len(items) != len(b.ends) {
 		return w.e.client.fail(hunt.SourceDamaged, true, fmt.Sprintf("the cluster answered for %d of %d events", len(items), len(b.ends)))
 	}
-	var left bulk
+	var left, known bulk
+	var created []int
 	for i, item := range items {
+		event := b.body[b.from(i):b.ends[i]]
 		switch status := item.GetInt("create", "status"); status {
 		case http.StatusCreated:
-			w.written.Add(1)
+			created = append(created, i)
 		case http.StatusConflict:
-			w.duplicates.Add(1)
+			known.add(event)
 		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-			left.body = append(left.body, b.body[b.from(i):b.ends[i]]...)
-			left.ends = append(left.ends, len(left.body))
+			left.add(event)
 		default:
 			return w.e.client.fail(hunt.SourceFailed, false, fmt.Sprintf("the cluster refused an event (HTTP %d): %s", status, shorten(strings.TrimSpace(
 				string(item.GetStringBytes("create", "error", "type"))+": "+string(item.GetStringBytes("create", "error", "reason"))))))
 		}
 	}
+	if b.sent || len(left.ends) > 0 {
+		for _, i := range created {
+			b.counted[string(b.head(i))] = true
+		}
+	}
+	own := 0
+	if b.sent && len(known.ends) > 0 {
+		if own, err = w.own(b, &known); err != nil {
+			return err
+		}
+	}
+	w.written.Add(int64(len(created) + own))
+	w.duplicates.Add(int64(len(known.ends) - own))
 	b.body, b.ends = append(b.body[:0], left.body...), append(b.ends[:0], left.ends...)
 	return nil
+}
+
+// add appends an event.
+func (b *bulk) add(event []byte) {
+	b.body = append(b.body, event...)
+	b.ends = append(b.ends, len(b.body))
+}
+
+// own counts the events of a request that are there because it was sent before, and broke off after the cluster had taken them.
+func (w *writer) own(b, known *bulk) (int, error) {
+	var body bytes.Buffer
+	body.WriteString(`{"docs":[`)
+	for i := range known.ends {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		head := known.head(i)
+		body.Write(head[len(`{"create":`) : len(head)-1])
+	}
+	body.WriteString("]}")
+	a, err := w.e.client.do(w.ctx, esapi.MgetRequest{Body: &body, SourceIncludes: []string{writerField}}, nil)
+	if err != nil {
+		return 0, err
+	}
+	var p fastjson.Parser
+	v, err := p.ParseBytes(a.body)
+	docs := v.GetArray("docs")
+	if err != nil || len(docs) != len(known.ends) {
+		return 0, w.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer to _mget is cut or damaged")
+	}
+	n := 0
+	for i, doc := range docs {
+		// An event may be in a request twice: then it is written once, and once a duplicate.
+		head := string(known.head(i))
+		if string(doc.GetStringBytes("_source", "harrier", "writer")) == b.tag && !b.counted[head] {
+			b.counted[head] = true
+			n++
+		}
+	}
+	return n, nil
 }

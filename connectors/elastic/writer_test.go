@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/harrier-xdr/harrier/connectors/elastic"
 	"github.com/harrier-xdr/harrier/connectors/elastic/node"
 	"github.com/harrier-xdr/harrier/hunt"
@@ -106,7 +108,7 @@ func TestBulkBusy(t *testing.T) {
 	e := open(t, elastic.Config{URLs: []string{p.URL}, Prefix: "busy"}, elastic.Options{})
 	var times atomic.Int32
 	p.set(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/_bulk") {
+		if !strings.HasSuffix(r.URL.Path, "/_bulk") || strings.Contains(r.URL.Path, "inputs") {
 			return false
 		}
 		switch times.Add(1) {
@@ -138,8 +140,9 @@ func TestBulkBusy(t *testing.T) {
 	if rows, dups := w.Written(); rows != 300 || dups != 0 || times.Load() < 3 {
 		t.Errorf("%d rows and %d duplicates after %d requests", rows, dups, times.Load())
 	}
+	brokenBulk(t, p, s, e)
 	p.set(func(w http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, "/_bulk") {
+		if strings.HasSuffix(r.URL.Path, "/_bulk") && !strings.Contains(r.URL.Path, "inputs") {
 			io.WriteString(w, `{"errors":false,"items":[]}`)
 			return true
 		}
@@ -148,4 +151,82 @@ func TestBulkBusy(t *testing.T) {
 	if err := ingest(t.Context(), e, "b", hunttest.Data{Stream: s, Record: events(s, 5, func(i int) int64 { return int64(i) })}); hunt.AsError(err, "").Code != hunt.SourceDamaged {
 		t.Errorf("an answer for fewer events than were sent: %v", err)
 	}
+}
+
+// brokenBulk: a connection breaks after the cluster has taken a request. Its events are sent again, and are counted as what they are:
+// written, or there before.
+func brokenBulk(t *testing.T, p *proxy, s *hunt.Stream, e *elastic.Elastic) {
+	t.Helper()
+	var broken atomic.Int32
+	p.set(nil, func(r *http.Response) error {
+		if strings.HasSuffix(r.Request.URL.Path, "/_bulk") && !strings.Contains(r.Request.URL.Path, "inputs") && broken.Add(1) == 1 {
+			return errors.New("the connection breaks") // the proxy answers 502
+		}
+		return nil
+	})
+	defer p.set(nil, nil)
+	w, err := e.Begin(t.Context(), hunt.Input{Name: "broken", Digest: "broken"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	// 300 events are there, 200 come, and 50 of these are given twice.
+	rec := events(s, 500, func(i int) int64 { return int64(i) })
+	for _, r := range []arrow.RecordBatch{rec, rec.NewSlice(450, 500)} {
+		if err := w.Append(s, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Commit(hunt.Counts{Records: 550}); err != nil {
+		t.Fatal(err)
+	}
+	if rows, dups := w.Written(); rows != 200 || dups != 350 || broken.Load() < 2 {
+		t.Errorf("%d rows and %d duplicates after %d requests, want 200 and 350", rows, dups, broken.Load())
+	}
+}
+
+// TestCommitTogether: the inputs of one commit are done together, and one that somebody else has begun stays marked if nothing comes of
+// it.
+func TestCommitTogether(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node.Node) {
+		s := connections()
+		e := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "together"}, elastic.Options{})
+		inputs := []hunt.Input{{Name: "one", Digest: "1"}, {Name: "two", Digest: "2"}, {Name: "three", Digest: "3"}}
+		first, err := e.Begin(t.Context(), inputs[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Append(s, events(s, 10, func(i int) int64 { return int64(i) })); err != nil {
+			t.Fatal(err)
+		}
+		first.Abort() // some of its events may be there
+		second, err := e.Begin(t.Context(), inputs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.Abort()
+		d, err := e.Describe(t.Context())
+		if err != nil || !strings.Contains(d.Unread, "two") || strings.Contains(d.Unread, "three") {
+			t.Errorf("only one input has events: %+v, %v", d, err)
+		}
+		third, err := e.Begin(t.Context(), inputs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer third.Abort()
+		if err := third.Append(s, events(s, 20, func(i int) int64 { return int64(i) })); err != nil {
+			t.Fatal(err)
+		}
+		if err := third.Commit(hunt.Counts{Records: 10}, hunt.Counts{Records: 10}, hunt.Counts{Records: 1, Rejected: 1}); err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range inputs {
+			if has, err := e.Has(t.Context(), in.Digest); err != nil || !has {
+				t.Errorf("%s is not done: %v", in.Name, err)
+			}
+		}
+		if d, err := e.Describe(t.Context()); err != nil || d.Streams[0].Rows != 20 || !strings.Contains(d.Unread, "1 records could not") {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
 }

@@ -1,0 +1,59 @@
+package elastic
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/harrier-xdr/harrier/connectors/elastic/node"
+)
+
+// SharedNode returns the node of a product that all tests share, those of package elastic_test too. The first test that wants one starts
+// it; StopNodes ends it. Tests take names of indices of their own and put back what they change of the cluster.
+func SharedNode(t testing.TB, p node.Product) *node.Node {
+	t.Helper()
+	n, err := sharedNodes[p]()
+	if err != nil {
+		t.Skip(err)
+	}
+	return n
+}
+
+var sharedNodes = map[node.Product]func() (*node.Node, error){
+	node.Elasticsearch: startOnce(node.Elasticsearch),
+	node.OpenSearch:    startOnce(node.OpenSearch),
+}
+
+var startedNodes struct {
+	sync.Mutex
+	list []*node.Node
+}
+
+func startOnce(p node.Product) func() (*node.Node, error) {
+	return sync.OnceValues(func() (*node.Node, error) {
+		if err := node.Available(p); err != nil {
+			return nil, err
+		}
+		n, err := node.Start(context.Background(), node.Options{Product: p, HeapMB: 1024})
+		if err != nil {
+			return nil, err
+		}
+		startedNodes.Lock()
+		defer startedNodes.Unlock()
+		startedNodes.list = append(startedNodes.list, n)
+		return n, nil
+	})
+}
+
+// StopNodes ends the shared nodes.
+func StopNodes() error {
+	startedNodes.Lock()
+	defer startedNodes.Unlock()
+	var err error
+	for _, n := range startedNodes.list {
+		if e := n.Stop(); e != nil {
+			err = e
+		}
+	}
+	return err
+}

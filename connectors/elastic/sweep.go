@@ -1,0 +1,259 @@
+package elastic
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/vector"
+	"github.com/harrier-xdr/harrier/schema/ocsf"
+)
+
+// A sweep reads many rows in the order in which the cluster keeps them and sorts them here. The cluster keeps documents compressed in
+// blocks of a hundred or so; rows of a short time lie scattered over many blocks, each of which it decompresses for one row. A sweep
+// takes every block once. It needs slices that are runs of documents and a cursor that is the same in every request; Elasticsearch has
+// both within a point in time (slices without a field, _shard_doc), OpenSearch has neither.
+
+// sweepPages is how many pages a sweep may hold in memory.
+const sweepPages = 16
+
+// errMoved says that the cluster lost the point in time that a cursor belongs to.
+var errMoved = errors.New("the point in time is another one")
+
+// many says whether more rows are wanted than a page has. Where few are, small windows give them sooner.
+func (s *search) many() bool {
+	return s.t.Request.Limit == 0 || s.t.Request.Limit > s.e.cfg.BatchRows
+}
+
+// sweeps says whether windows are swept.
+func (s *search) sweeps() bool { return s.product.name == productElasticsearch && s.many() }
+
+// pageTarget is how many rows make a page of the size that is meant.
+func (s *search) pageTarget() int64 {
+	most := int64(s.e.cfg.BatchRows)
+	perRow := s.perRow.Load()
+	if perRow == 0 {
+		return min(most, heavyRows)
+	}
+	return max(1, min(most, int64(s.e.cfg.PageBytes)/perRow))
+}
+
+// sweep reads a window and sends its pieces in the request's order. If a point in time is lost, it begins anew.
+func (s *search) sweep(w *window, b bucket) error {
+	var gaps []gap
+	for {
+		pieces, more, err := s.swept(b)
+		gaps = append(gaps, more...)
+		if errors.Is(err, errMoved) {
+			continue // a part is given up after some times
+		}
+		if err != nil {
+			return err
+		}
+		return s.merge(w, append(pieces, s.finish(rows{}, b.period, gaps)))
+	}
+}
+
+// swept reads the rows of a window once, each slice as a piece.
+func (s *search) swept(b bucket) ([]*piece, []gap, error) {
+	type slice struct {
+		request
+		p     *part
+		piece *piece
+		gaps  []gap
+	}
+	var all []*slice
+	page := s.pageTarget()
+	var gaps []gap
+	for _, p := range s.parts {
+		pit, found, err := s.point(p, nil)
+		gaps = append(gaps, found...)
+		if err != nil {
+			return nil, gaps, err
+		}
+		if pit == "" {
+			continue
+		}
+		opened, shards := p.known()
+		n := slicesFor(b.rows, page, int64(shards))
+		for i := range n {
+			all = append(all, &slice{p: p, request: request{at: b.period, size: int(page), slice: i, slices: n, cursor: true, opened: opened}})
+		}
+	}
+	var readers errgroup.Group
+	readers.SetLimit(parallel)
+	var failed atomic.Bool // a slice failed, so the others are of no use
+	for _, one := range all {
+		readers.Go(func() (err error) {
+			if failed.Load() {
+				return nil
+			}
+			if one.piece, one.gaps, err = s.readSlice(one.p, one.request); err != nil {
+				failed.Store(true)
+			}
+			return err
+		})
+	}
+	err := readers.Wait()
+	var pieces []*piece
+	for _, one := range all {
+		gaps = append(gaps, one.gaps...)
+		pieces = append(pieces, one.piece)
+	}
+	if err != nil {
+		return nil, gaps, err
+	}
+	for _, p := range pieces {
+		s.seen.Add(p.seen)
+		if s.expected > 0 { // the slices say how many there are; nothing else was asked
+			s.promised.Add(p.held)
+		}
+	}
+	return pieces, gaps, nil
+}
+
+// slicesFor is how many slices make about a page of each slice: several of one shard, or several shards in one.
+func slicesFor(rows, page, shards int64) int {
+	shards = max(1, shards)
+	n := max(parallel, (rows+rows/4+page-1)/page) // slices are not quite equal
+	if n > shards {
+		n = (n + shards - 1) / shards * shards
+	}
+	return int(min(n, mostSlices))
+}
+
+// readSlice reads a slice page by page.
+func (s *search) readSlice(p *part, r request) (*piece, []gap, error) {
+	var gaps []gap
+	d := &reader{decoder: s.decoder()}
+	defer s.free(d.decoder)
+	seen, held := int64(0), int64(0)
+	for {
+		e, found, err := s.ask(p, r, d)
+		gaps = append(gaps, found...)
+		if tooLarge(err) && r.size > 1 {
+			r.size = max(1, r.size/4)
+			continue
+		}
+		if tooLarge(err) {
+			gaps = append(gaps, missing(strings.Join(p.indices, ","), s.e.client.fail(hunt.SourceFailed, false, "an event is too large to be read")))
+			break
+		}
+		if err != nil {
+			d.discard()
+			return nil, gaps, err
+		}
+		if e == nil {
+			break
+		}
+		d.decode(e)
+		seen += int64(e.count)
+		if r.after == nil {
+			held, r.total = e.total.Value, "false"
+		}
+		if e.count < r.size {
+			break
+		}
+		r.after = &e.last
+	}
+	out := s.finish(d.take(), r.at, nil)
+	out.seen, out.held = seen, held
+	return out, gaps, nil
+}
+
+// run is sorted rows that are merged.
+type run struct {
+	rec   arrow.RecordBatch
+	times []arrow.Timestamp
+	uids  *array.String
+	next  int
+}
+
+// before says whether the next row of a run comes before that of another.
+func (r *run) before(o *run, order hunt.Order) bool {
+	if order == hunt.TimeDesc {
+		r, o = o, r
+	}
+	a, b := r.times[r.next], o.times[o.next]
+	return a < b || a == b && r.uids.Value(r.next) < o.uids.Value(o.next)
+}
+
+// merge sends the rows of pieces, each of them in order, as pieces in order.
+func (s *search) merge(w *window, pieces []*piece) error {
+	first := &piece{}
+	var runs []*run
+	for _, p := range pieces {
+		first.frames = append(first.frames, p.frames...)
+		if p.rec != nil {
+			times := vector.Column(p.rec, ocsf.ColTime).(*array.Timestamp)
+			runs = append(runs, &run{rec: p.rec, times: times.TimestampValues(), uids: vector.UIDs(p.rec)})
+		}
+	}
+	if err := s.send(w, first); err != nil {
+		return err
+	}
+	for len(runs) > 0 {
+		var batch *piece
+		if batch, runs = s.mergeSome(runs); batch != nil {
+			if err := s.send(w, batch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mergeSome takes the next rows out of runs. It returns the runs that are left.
+func (s *search) mergeSome(runs []*run) (*piece, []*run) {
+	type row struct{ run, row int }
+	order := s.t.Request.Order
+	var picked []row
+	open := make([]int, len(runs))
+	for i := range open {
+		open[i] = i
+	}
+	for len(picked) < s.e.cfg.BatchRows && len(open) > 0 {
+		best := 0
+		for k := 1; k < len(open); k++ {
+			if runs[open[k]].before(runs[open[best]], order) {
+				best = k
+			}
+		}
+		r := runs[open[best]]
+		picked = append(picked, row{open[best], r.next})
+		if r.next++; r.next == len(r.times) {
+			open = append(open[:best], open[best+1:]...)
+		}
+	}
+	schema := runs[0].rec.Schema()
+	cols := make([]arrow.Array, schema.NumFields())
+	for f := range cols {
+		b := array.NewBuilder(memory.DefaultAllocator, schema.Field(f).Type)
+		b.Reserve(len(picked))
+		for _, at := range picked {
+			vector.AppendFrom(b, runs[at.run].rec.Column(f), at.row)
+		}
+		cols[f] = b.NewArray()
+	}
+	left := make([]*run, 0, len(open))
+	for _, i := range open {
+		left = append(left, runs[i])
+	}
+	return &piece{rec: array.NewRecordBatch(schema, cols, int64(len(picked)))}, left
+}
+
+// send hands a piece to the consumer.
+func (s *search) send(w *window, p *piece) error {
+	select {
+	case w.pieces <- p:
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+}
