@@ -23,6 +23,7 @@ import (
 // world is everything that the comparisons need, opened once for all benchmarks of a run.
 type world struct {
 	native   *unpacked
+	dir      string // of the lake
 	lake     *lake.Lake
 	streams  []hunt.Stream // of the lake
 	api      *executor.Executor
@@ -61,7 +62,7 @@ func open(ctx context.Context, data string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{native: native, who: &access.Principal{Name: "bench", Tenants: []string{identity().Tenant}}}
+	w := &world{native: native, dir: dir, who: &access.Principal{Name: "bench", Tenants: []string{identity().Tenant}}}
 	if w.lake, err = lake.Open(ctx, identity(), lake.Config{Path: dir}); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,10 @@ import (
 // private plane, EscapeFirst plus the byte. Runes of that block in the original text are written byte by byte in the same way, so
 // nothing is ambiguous, and UnescapeText gives back the original. The encoding works rune by rune: a needle without such runes occurs in
 // the written text exactly where it occurs in the original.
-const EscapeFirst, EscapeLast rune = 0x10FE00, 0x10FEFF
+const (
+	EscapeFirst rune = 0x10FE00 // stands for the byte 0
+	EscapeLast  rune = 0x10FEFF // stands for the byte 255
+)
 
 // IsPlainText says whether EscapeText leaves s as it is.
 func IsPlainText(s string) bool { return utf8.ValidString(s) && !HasEscape(s) }

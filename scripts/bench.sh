@@ -16,4 +16,4 @@ if [ -f "$data" ]; then
 else
   echo "bench: $data is absent, only benchmarks that make their own data run"
 fi
-exec go test -tags "${TAGS:-duckdb_arrow}" -run '^$' -bench . -benchmem "$@" ./bench/... </dev/null
+exec go test -tags "${TAGS:-duckdb_arrow}" -run '^$' -bench . -benchmem -timeout 2h "$@" ./bench/... ./connectors/elastic ./plugins/host </dev/null

@@ -79,7 +79,7 @@ type comparer struct {
 
 // text compares text at a field of any kind, without looking at values that are not indexed.
 func (c comparer) text(f field, t textTest) asked {
-	if t.op != hunt.RegexOp && slices.ContainsFunc(t.needles, func(n string) bool { return !isPlain(n) }) {
+	if t.op != hunt.RegexOp && slices.ContainsFunc(t.needles, func(n string) bool { return !hunt.IsPlainText(n) }) {
 		return local(reasonBytes)
 	}
 	if len(t.needles) == 0 {
@@ -536,23 +536,6 @@ func addressRange(field string, lo, hi [16]byte) query {
 // wireIP writes an address as a cluster reads it.
 func wireIP(ip [16]byte) string { return hunt.FormatIP(ip) }
 
-// blocksOf lists the address blocks of the scopes that hunt.InScope knows, but EXTERNAL, which is all others.
-func blocksOf(scope string) []string {
-	switch scope {
-	case "PRIVATE":
-		return []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
-	case "LOOPBACK":
-		return []string{"127.0.0.0/8", "::1/128"}
-	case "LINK_LOCAL":
-		return []string{"169.254.0.0/16", "fe80::/10"}
-	case "MULTICAST":
-		return []string{"224.0.0.0/4", "ff00::/8"}
-	case "UNSPECIFIED":
-		return []string{"0.0.0.0/32", "::/128"}
-	}
-	return nil
-}
-
 // ipRange is a range of addresses, both ends inclusive.
 type ipRange struct{ lo, hi [16]byte }
 
@@ -572,11 +555,11 @@ func spansOf(blocks []string) []ipRange {
 // inScope asks the ranges of a scope. EXTERNAL is asked by the gaps between the others, so that it holds for a document with several
 // addresses if any of them is external.
 func inScope(field, scope string) query {
-	spans := spansOf(blocksOf(scope))
+	spans := spansOf(hunt.ScopeBlocks(scope))
 	if scope == "EXTERNAL" {
 		var all []string
 		for _, s := range hunt.ScopeNames() {
-			all = append(all, blocksOf(s)...)
+			all = append(all, hunt.ScopeBlocks(s)...)
 		}
 		spans = gaps(spansOf(all))
 	}

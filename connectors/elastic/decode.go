@@ -564,5 +564,5 @@ func (d *documentDecoder) original(text []byte) []byte {
 	if d.foreign || !bytes.Contains(text, []byte("\xf4\x8f")) {
 		return text
 	}
-	return []byte(decodeText(string(text)))
+	return []byte(hunt.UnescapeText(string(text)))
 }

@@ -8,7 +8,7 @@
 //     comparisons and patterns (compare.go, pattern.go) and of documents that others wrote (foreign.go);
 //   - the complete and ordered reading of events (search.go, window.go, sweep.go) and the decoding of answers and documents into
 //     columns (envelope.go, decode.go, simd.go);
-//   - the templates and bulk requests that write events (template.go, document.go, escape.go, writer.go).
+//   - the templates and bulk requests that write events (template.go, document.go, writer.go).
 //
 // It is a hunt.Connector.
 //

@@ -206,9 +206,9 @@ func (e *encoder) value(dst []byte, n *docNode, row int) []byte {
 }
 
 func (e *encoder) text(dst []byte, n *docNode, s string) []byte {
-	plain := isPlain(s)
+	plain := hunt.IsPlainText(s)
 	if !plain {
-		s = encodeText(s)
+		s = hunt.EscapeText(s)
 	}
 	if n.index && (!plain || len(s) > longest && utf16Len(s) > longest) {
 		e.long = append(e.long, n.path)

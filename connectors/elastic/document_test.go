@@ -77,7 +77,7 @@ func sameValue(t *testing.T, class *ocsf.Class, name string, col arrow.Array, ro
 	want := ""
 	switch c := col.(type) {
 	case *array.String:
-		got, want = decodeText(got), c.Value(row)
+		got, want = hunt.UnescapeText(got), c.Value(row)
 	case *array.Int64:
 		want = strconv.FormatInt(c.Value(row), 10)
 	case *array.Boolean:
@@ -104,9 +104,9 @@ func FuzzEscapedText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		e := encodeText(s)
-		if !utf8.ValidString(e) || decodeText(e) != s || isPlain(s) != (e == s) {
-			t.Fatalf("%q becomes %q becomes %q", s, e, decodeText(e))
+		e := hunt.EscapeText(s)
+		if !utf8.ValidString(e) || hunt.UnescapeText(e) != s || hunt.IsPlainText(s) != (e == s) {
+			t.Fatalf("%q becomes %q becomes %q", s, e, hunt.UnescapeText(e))
 		}
 		var back string
 		if err := json.Unmarshal(appendQuoted(nil, e), &back); err != nil || back != e {

@@ -46,7 +46,7 @@ func newForeignWorld(t *testing.T, name string, es bool) *foreignWorld {
 	for _, path := range []string{"process.cmd_line", "process.name", "process.file.path"} {
 		col := vector.Column(rec, path).(*array.String)
 		for i := range col.Len() {
-			if s := col.Value(i); col.IsValid(i) && isPlain(s) && utf8.ValidString(s) {
+			if s := col.Value(i); col.IsValid(i) && hunt.IsPlainText(s) && utf8.ValidString(s) {
 				w.texts = append(w.texts, strings.Clone(s))
 			}
 		}
@@ -322,7 +322,7 @@ func (c *cluster) ocsf() {
 	states, narrowed := map[hunt.Disposition]int{}, 0
 	for _, name := range []string{"process_activity", "network_activity", "authentication", "module_activity"} {
 		class := ocsf.ByName(name)
-		plain := hunttest.Keeping(func(_ string, v hunt.Value) bool { return isPlain(v.Str()) && v.Kind() != hunt.Missing })
+		plain := hunttest.Keeping(func(_ string, v hunt.Value) bool { return hunt.IsPlainText(v.Str()) && v.Kind() != hunt.Missing })
 		w := c.write(rng, class, 100, plain)
 		w.source.micros = false
 		var columns []*ocsf.Column

@@ -59,7 +59,7 @@ func metaOf(id hunt.Identity, s *hunt.Stream) indexMeta {
 func valueJSON(v hunt.Value) json.RawMessage {
 	switch v.Kind() {
 	case hunt.StringKind:
-		return appendQuoted(nil, encodeText(v.Str()))
+		return appendQuoted(nil, hunt.EscapeText(v.Str()))
 	case hunt.FloatKind:
 		return appendQuoted(nil, strconv.FormatFloat(v.Flt(), 'g', -1, 64))
 	case hunt.BoolKind:
@@ -117,7 +117,7 @@ func closedValue(t ocsf.Type, raw []byte) (hunt.Value, bool) {
 	case ocsf.String, ocsf.JSON:
 		var s string
 		err := json.Unmarshal(raw, &s)
-		return hunt.String(decodeText(s)), err == nil
+		return hunt.String(hunt.UnescapeText(s)), err == nil
 	case ocsf.Boolean:
 		return hunt.Bool(string(raw) == "true"), string(raw) == "true" || string(raw) == "false"
 	case ocsf.Int, ocsf.Long, ocsf.Enum:

@@ -220,7 +220,7 @@ func (w *writer) check(class *ocsf.Class, rec arrow.RecordBatch) error {
 	}
 	uid := rec.Column(at[0]).(*array.String)
 	for i := range uid.Len() {
-		if uid.IsNull(i) || uid.Value(i) == "" || !isPlain(uid.Value(i)) || len(uid.Value(i)) > longestID {
+		if uid.IsNull(i) || uid.Value(i) == "" || !hunt.IsPlainText(uid.Value(i)) || len(uid.Value(i)) > longestID {
 			return w.e.client.fail(hunt.Internal, false, fmt.Sprintf("row %d has no valid uid", i))
 		}
 	}
