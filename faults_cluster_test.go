@@ -249,7 +249,7 @@ func (c *cluster) answerFaults(t *testing.T) map[string]sourceFault {
 	add("429 once, a second", 1, refusing(http.StatusTooManyRequests, "1"), sourceFault{line: "COMPLETE", state: "HEALTHY or THROTTLED", waits: time.Second})
 	add("429 always", always, refusing(http.StatusTooManyRequests, "1"), sourceFault{line: "THROTTLED SOURCE_THROTTLED or TIMED_OUT SOURCE_TIMEOUT",
 		state: "THROTTLED or DEGRADED", waits: time.Second, says: []string{"demo/faulty"}})
-	add("429 for an hour", always, refusing(http.StatusTooManyRequests, "3600"), sourceFault{line: "THROTTLED SOURCE_THROTTLED", state: "THROTTLED", says: []string{"too much to do"}})
+	add("429 for an hour", always, refusing(http.StatusTooManyRequests, "3600"), sourceFault{line: "THROTTLED SOURCE_THROTTLED", state: "THROTTLED", says: []string{"demo/faulty"}})
 	add("503 once, a second", 1, refusing(http.StatusServiceUnavailable, "1"), sourceFault{line: "COMPLETE", state: "HEALTHY or THROTTLED", waits: time.Second})
 	add("503 always", always, refusing(http.StatusServiceUnavailable, ""), sourceFault{line: "FAILED SOURCE_UNAVAILABLE or FAILED SOURCE_SUSPENDED", state: "SUSPENDED",
 		says: []string{"cannot answer now", "rejected execution"}})

@@ -196,6 +196,7 @@ func TestUnreachable(t *testing.T) {
 // TestMissingIndices: an index that is closed or deleted after it was described is a gap with its name; the others are read.
 func TestMissingIndices(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node.Node) {
+		before := contexts(t, n)
 		mapping := `{"mappings":{"properties":{"time":{"type":"date"},"class_uid":{"type":"integer"},"dst_endpoint":{"properties":{"port":{"type":"integer"}}}}}}`
 		for i, name := range []string{"gone-a", "gone-b", "gone-c"} {
 			do(t, "PUT", n.URL()+"/"+name, mapping)
@@ -234,8 +235,8 @@ func TestMissingIndices(t *testing.T) {
 		if err != nil || d.Streams[0].Rows != 3 || !strings.Contains(strings.Join(d.Notes, "\n"), "gone-c") || d.Unread == "" {
 			t.Errorf("after closing: %+v, %v", d, err)
 		}
-		if got := contexts(t, n); got != 0 {
-			t.Errorf("%d search contexts are left open", got)
+		if got := contexts(t, n); got > before {
+			t.Errorf("%d search contexts are open, %d were before", got, before)
 		}
 	})
 }

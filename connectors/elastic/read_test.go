@@ -166,6 +166,7 @@ func do(t testing.TB, method, url, body string) map[string]any {
 }
 
 // contexts counts the points in time and scrolls that a node holds.
+// Those of earlier tests whose deletion a fault kept from the node are among them for three minutes, so tests compare.
 func contexts(t testing.TB, n *node.Node) int {
 	t.Helper()
 	total := 0
@@ -186,6 +187,7 @@ const day = int64(86_400_000_000)
 // nothing left open. The events lie densely in places, a quarter of them in one instant, which is more than a page.
 func TestExactlyOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node.Node) {
+		before := contexts(t, n)
 		s := connections()
 		rows := 100_000
 		if strings.HasSuffix(t.Name(), string(node.OpenSearch)) {
@@ -236,8 +238,8 @@ func TestExactlyOnce(t *testing.T) {
 		if err := small.Close(); err != nil {
 			t.Error(err)
 		}
-		if open := contexts(t, n); open != 0 {
-			t.Errorf("%d search contexts are left open", open)
+		if open := contexts(t, n); open > before {
+			t.Errorf("%d search contexts are open, %d were before", open, before)
 		}
 	})
 }

@@ -169,6 +169,8 @@ def push(expr, exact):
         inner, whole = push(expr.part, exact)
         return (Not(inner), True) if whole else (All([]), False)
     if isinstance(expr, Some):
+        if always(expr.part):
+            return All([]), False  # no predicate tells whether this side looked, so the host does
         inner, whole = push(expr.part, exact)
         return (Some(expr.path, inner), whole) if whole or not always(inner) else (All([]), False)
     parts = [push(p, exact) for p in expr.parts]
