@@ -62,3 +62,17 @@ func IsASCII(s string) bool {
 	}
 	return true
 }
+
+// OnlyASCII says whether a rune of a regular expression matches ASCII alone. folded expressions take all that Unicode folds together, as
+// RE2 does, so that `k` matches the Kelvin sign too.
+func OnlyASCII(r rune, folded bool) bool {
+	if r > unicode.MaxASCII || !folded {
+		return r <= unicode.MaxASCII
+	}
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		if other > unicode.MaxASCII {
+			return false
+		}
+	}
+	return true
+}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/mapping"
+	"github.com/harrier-xdr/harrier/hunt/vector"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -350,19 +351,9 @@ func (d *documentDecoder) take() rows {
 		cols[i] = b.NewArray()
 	}
 	out.rec = array.NewRecordBatch(d.schema, cols, int64(d.count))
-	d.reserve(cols)
+	vector.ReserveLike(d.builders, cols)
 	d.count = 0
 	return out
-}
-
-// reserve makes room for a batch like the last one, so that columns do not grow step by step.
-func (d *documentDecoder) reserve(last []arrow.Array) {
-	for i, b := range d.builders {
-		b.Reserve(d.count)
-		if s, ok := b.(*array.StringBuilder); ok {
-			s.ReserveData(len(last[i].(*array.String).ValueBytes()))
-		}
-	}
 }
 
 func (d *documentDecoder) discard() { d.take() }

@@ -261,7 +261,7 @@ func asciiRuns(runes []rune, folded bool) []literalRun {
 	var out []literalRun
 	from := 0
 	for i := 0; i <= len(runes); i++ {
-		if i < len(runes) && onlyASCII(runes[i], folded) {
+		if i < len(runes) && hunt.OnlyASCII(runes[i], folded) {
 			continue
 		}
 		if i-from >= shortestRun {
@@ -270,16 +270,4 @@ func asciiRuns(runes []rune, folded bool) []literalRun {
 		from = i + 1
 	}
 	return out
-}
-
-func onlyASCII(r rune, folded bool) bool {
-	if r > unicode.MaxASCII || !folded {
-		return r <= unicode.MaxASCII
-	}
-	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-		if other > unicode.MaxASCII {
-			return false
-		}
-	}
-	return true
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/vector"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
 
@@ -105,19 +106,9 @@ func (b *Builder) Batch() arrow.RecordBatch {
 		cols[i] = c.NewArray()
 	}
 	rec := array.NewRecordBatch(b.schema, cols, int64(b.rows))
-	b.reserve(cols)
+	vector.ReserveLike(b.cols, cols)
 	b.rows, b.bytes = 0, 0
 	return rec
-}
-
-// reserve makes room for a batch like the last one, so that columns do not grow step by step.
-func (b *Builder) reserve(last []arrow.Array) {
-	for i, c := range b.cols {
-		c.Reserve(b.rows)
-		if s, ok := c.(*array.StringBuilder); ok {
-			s.ReserveData(len(last[i].(*array.String).ValueBytes()))
-		}
-	}
 }
 
 // plan makes the appenders of all columns after uid for a rule.

@@ -3,7 +3,6 @@ package vector
 import (
 	"regexp/syntax"
 	"strings"
-	"unicode"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
@@ -71,7 +70,7 @@ func required(re *syntax.Regexp) literal {
 func longestRun(runes []rune, fold bool) literal {
 	best, from := literal{fold: fold}, 0
 	for i := 0; i <= len(runes); i++ {
-		if i < len(runes) && onlyASCII(runes[i], fold) {
+		if i < len(runes) && hunt.OnlyASCII(runes[i], fold) {
 			continue
 		}
 		if i-from > len(best.text) {
@@ -83,18 +82,6 @@ func longestRun(runes []rune, fold bool) literal {
 		best.text = strings.ToLower(best.text)
 	}
 	return best
-}
-
-func onlyASCII(r rune, fold bool) bool {
-	if r > unicode.MaxASCII || !fold {
-		return r <= unicode.MaxASCII
-	}
-	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-		if other > unicode.MaxASCII {
-			return false
-		}
-	}
-	return true
 }
 
 // likeLiteral returns the literal of a like pattern that is worth a search before the pattern is tried.

@@ -85,3 +85,14 @@ func appendList(b *array.ListBuilder, list *array.List, i int) {
 		}
 	}
 }
+
+// ReserveLike makes room in builders for a batch like the last one, whose columns they have made, so that columns do not grow step by
+// step.
+func ReserveLike(builders []array.Builder, last []arrow.Array) {
+	for i, b := range builders {
+		b.Reserve(last[i].Len())
+		if s, ok := b.(*array.StringBuilder); ok {
+			s.ReserveData(len(last[i].(*array.String).ValueBytes()))
+		}
+	}
+}
