@@ -90,29 +90,45 @@ func (c *Connection) Describe(ctx context.Context) (*hunt.Description, error) {
 	return d, nil
 }
 
-// described is the outcome of one Describe.
-type described struct {
-	d   *hunt.Description
-	err *hunt.Error
-}
-
-// describe asks the connector in a goroutine of its own, so that one that does not listen keeps nobody waiting.
 func (c *Connection) describe(ctx context.Context, inner hunt.Connector) (*hunt.Description, *hunt.Error) {
-	late := &hunt.Error{Op: "describe", Code: hunt.SourceTimeout, Retryable: true, Cause: context.DeadlineExceeded,
-		Message: "the source did not say in time what it holds"}
 	if d := c.options.DescribeDeadline; d > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
+		ctx, cancel = context.WithTimeoutCause(ctx, d, late("describe", "the source did not say in time what it holds"))
 		defer cancel()
 	}
-	answer := make(chan described, 1)
-	t, err := c.tasks.start(func() { answer <- describeOnce(ctx, inner) })
+	return bounded(ctx, c, func() (*hunt.Description, *hunt.Error) { return describeOnce(ctx, inner) })
+}
+
+func describeOnce(ctx context.Context, inner hunt.Connector) (d *hunt.Description, failure *hunt.Error) {
+	defer recovered("describe", &failure)
+	d, err := inner.Describe(ctx)
+	switch {
+	case err != nil:
+		return nil, hunt.AsError(err, hunt.SourceUnavailable)
+	case d == nil:
+		return nil, &hunt.Error{Op: "describe", Code: hunt.Internal, Message: "the connector gave no description"}
+	}
+	return d, nil
+}
+
+// bounded makes a call of the connector in a goroutine of its own, so that one that does not listen keeps nobody waiting: it ends with
+// ctx or with the connection, and the call is left behind.
+func bounded[T any](ctx context.Context, c *Connection, call func() (*T, *hunt.Error)) (*T, *hunt.Error) {
+	type outcome struct {
+		value *T
+		err   *hunt.Error
+	}
+	answer := make(chan outcome, 1)
+	t, err := c.tasks.start(func() {
+		value, err := call()
+		answer <- outcome{value, err}
+	})
 	if err != nil {
 		return nil, err
 	}
 	select {
 	case a := <-answer:
-		return a.d, a.err
+		return a.value, a.err
 	case <-ctx.Done():
 		c.tasks.abandon(t)
 		return nil, stopped(ctx)
@@ -122,20 +138,16 @@ func (c *Connection) describe(ctx context.Context, inner hunt.Connector) (*hunt.
 	}
 }
 
-func describeOnce(ctx context.Context, inner hunt.Connector) (a described) {
-	defer func() {
-		if r := recover(); r != nil {
-			a = described{nil, defect("describe", r)}
-		}
-	}()
-	d, err := inner.Describe(ctx)
-	switch {
-	case err != nil:
-		return described{nil, hunt.AsError(err, hunt.SourceUnavailable)}
-	case d == nil:
-		return described{nil, &hunt.Error{Op: "describe", Code: hunt.Internal, Message: "the connector gave no description"}}
+// late is the error of a call that did not answer in time.
+func late(op, message string) *hunt.Error {
+	return &hunt.Error{Op: op, Code: hunt.SourceTimeout, Message: message, Retryable: true, Cause: context.DeadlineExceeded}
+}
+
+// recovered turns a panic of the connector into the failure of the call; it is to be deferred.
+func recovered(op string, failure **hunt.Error) {
+	if r := recover(); r != nil {
+		*failure = defect(op, r)
 	}
-	return described{d, nil}
 }
 
 // heard keeps what the connection said of itself.
@@ -178,45 +190,21 @@ func (c *Connection) translate(r hunt.Request) (*hunt.Translation, *hunt.Error) 
 	if failure != nil {
 		return nil, failure
 	}
-	answer := make(chan translated, 1)
-	task, failure := c.tasks.start(func() { answer <- translateOnce(inner, r) })
-	if failure != nil {
-		return nil, failure
-	}
-	timer := time.NewTimer(c.options.TranslateDeadline)
-	defer timer.Stop()
-	select {
-	case a := <-answer:
-		return a.t, a.err
-	case <-timer.C:
-		c.tasks.abandon(task)
-		return nil, &hunt.Error{Op: "translate", Code: hunt.SourceTimeout, Message: "the connector did not say in time what it would ask", Retryable: true, Cause: context.DeadlineExceeded}
-	case <-c.life.Done():
-		c.tasks.abandon(task)
-		return nil, errClosed()
-	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), c.options.TranslateDeadline, late("translate", "the connector did not say in time what it would ask"))
+	defer cancel()
+	return bounded(ctx, c, func() (*hunt.Translation, *hunt.Error) { return translateOnce(inner, r) })
 }
 
-// translated is the outcome of one Translate.
-type translated struct {
-	t   *hunt.Translation
-	err *hunt.Error
-}
-
-func translateOnce(inner hunt.Connector, r hunt.Request) (a translated) {
-	defer func() {
-		if p := recover(); p != nil {
-			a = translated{nil, defect("translate", p)}
-		}
-	}()
+func translateOnce(inner hunt.Connector, r hunt.Request) (t *hunt.Translation, failure *hunt.Error) {
+	defer recovered("translate", &failure)
 	t, err := inner.Translate(r)
 	switch {
 	case err != nil:
-		return translated{nil, hunt.AsError(err, hunt.SourceFailed)}
+		return nil, hunt.AsError(err, hunt.SourceFailed)
 	case t == nil:
-		return translated{nil, &hunt.Error{Op: "translate", Code: hunt.Internal, Message: "the connector gave no translation"}}
+		return nil, &hunt.Error{Op: "translate", Code: hunt.Internal, Message: "the connector gave no translation"}
 	}
-	return translated{t, nil}
+	return t, nil
 }
 
 // Search implements hunt.Connector. Throttled frames say that the search waits for the limits of the source or for its next try.

@@ -250,8 +250,8 @@ func (f *flight) mayAsk() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	lead := f.lead()
-	if lead == nil {
-		return true
+	if lead == nil { // all have left: the search is about to be cancelled
+		return false
 	}
 	unread := f.base + len(f.log) - lead.at
 	if lead.holds {
