@@ -62,7 +62,8 @@ func (c *Connection) opened(err *hunt.Error, took time.Duration) {
 }
 
 // Describe implements hunt.Connector. It opens the connection if need be. The error is that of opening (BAD_CONFIG is final, others say
-// with RetryAfter when it is tried again), SOURCE_SUSPENDED, SOURCE_TIMEOUT if the connector does not answer in time, or its own.
+// with RetryAfter when it is tried again), SOURCE_SUSPENDED, SOURCE_TIMEOUT if the connector does not answer in time, or its own. If the
+// source throttles and the wait that it asks for fits into the deadline, it is asked again.
 func (c *Connection) Describe(ctx context.Context) (*hunt.Description, error) {
 	inner, err := c.opening.connector(ctx)
 	if err != nil {
@@ -96,7 +97,30 @@ func (c *Connection) describe(ctx context.Context, inner hunt.Connector) (*hunt.
 		ctx, cancel = context.WithTimeoutCause(ctx, d, late("describe", "the source did not say in time what it holds"))
 		defer cancel()
 	}
-	return bounded(ctx, c, func() (*hunt.Description, *hunt.Error) { return describeOnce(ctx, inner) })
+	for {
+		d, err := bounded(ctx, c, func() (*hunt.Description, *hunt.Error) { return describeOnce(ctx, inner) })
+		if err == nil || !c.waited(ctx, err) {
+			return d, err
+		}
+	}
+}
+
+// waited keeps the wait that a throttling source asks for, and reports whether it fits into ctx's time.
+func (c *Connection) waited(ctx context.Context, err *hunt.Error) bool {
+	end, limited := ctx.Deadline()
+	if err.Code != hunt.SourceThrottled || err.RetryAfter <= 0 || limited && !time.Now().Add(err.RetryAfter).Before(end) {
+		return false
+	}
+	c.hold(err.RetryAfter)
+	timer := time.NewTimer(err.RetryAfter)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-c.life.Done():
+	}
+	return false
 }
 
 func describeOnce(ctx context.Context, inner hunt.Connector) (d *hunt.Description, failure *hunt.Error) {

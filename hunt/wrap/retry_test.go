@@ -140,6 +140,69 @@ func TestTriesAreBoundedAndCounted(t *testing.T) {
 	})
 }
 
+// TestTranslationFailsForAWhile: what is left of a search cannot be translated while the process of its connector starts again.
+func TestTranslationFailsForAWhile(t *testing.T) {
+	for _, tc := range []struct {
+		failures int
+		err      *hunt.Error
+		want     hunt.Code // of the answer, "" for all rows
+		said     string
+	}{
+		{2, &hunt.Error{Code: hunt.PluginCrashed, Retryable: true}, "", ""},
+		{3, &hunt.Error{Code: hunt.PluginCrashed, Message: "gone", Retryable: true}, hunt.PluginCrashed, "gone (tried 4 times)"},
+		{1, &hunt.Error{Code: hunt.SourceChanged, Message: "no such stream"}, hunt.SourceChanged, "no such stream (tried 2 times)"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, acme(), 9)
+			s.search = func(_ context.Context, n int, _ *hunt.Translation, plain frames) frames {
+				if n == 1 {
+					return fails(failure(hunt.SourceUnavailable))
+				}
+				return plain
+			}
+			s.refuse = func(n int) error {
+				if n > 1 && n <= 1+tc.failures { // the first is that of the hunt
+					return tc.err
+				}
+				return nil
+			}
+			a := ask(t, described(t, s, wrap.Options{Retry: wrap.Retry{Tries: 4}}))
+			if tc.want == "" {
+				wantAll(t, a, 9)
+			} else if e := wantError(t, a.err, tc.want); !strings.Contains(e.Error(), tc.said) {
+				t.Errorf("error is %q, want %q in it", e, tc.said)
+			}
+		})
+	}
+}
+
+// TestDescribeWaits: a source that throttles is asked again if the wait fits into the deadline.
+func TestDescribeWaits(t *testing.T) {
+	for wait, want := range map[time.Duration]hunt.Code{4 * time.Second: "", time.Minute: hunt.SourceThrottled, 0: hunt.SourceThrottled} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, acme(), 3)
+			s.describe = func(ctx context.Context, n int) (*hunt.Description, error) {
+				if n == 1 {
+					return nil, &hunt.Error{Code: hunt.SourceThrottled, Retryable: true, RetryAfter: wait}
+				}
+				return s.Memory.Describe(ctx)
+			}
+			c := kept(t, s, wrap.Options{DescribeDeadline: 10 * time.Second})
+			began := time.Now()
+			_, err := c.Describe(t.Context())
+			took := time.Since(began)
+			if want == "" && (err != nil || took != wait) {
+				t.Errorf("%v after %v, want an answer after %v", err, took, wait)
+			}
+			if want != "" {
+				if wantError(t, err, want); took != 0 {
+					t.Errorf("the error came after %v, want it at once", took)
+				}
+			}
+		})
+	}
+}
+
 func TestRetryAfterIsKeptAndTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, acme(), 3)

@@ -39,15 +39,32 @@ func (s *search) run(ctx context.Context) *hunt.Error {
 	}
 }
 
-// again waits until the search may be tried again and translates what is left of it; the error says why it may not.
+// again waits until the search may be tried again and translates what is left of it; the error says why it may not. A translation that
+// fails for a while, as that of a process which is being started does, counts as a try that brought nothing.
 func (s *search) again(ctx context.Context, err *hunt.Error) *hunt.Error {
+	if s.rows > 0 {
+		s.barren = 0
+	}
+	for {
+		if e := s.pause(ctx, err); e != nil {
+			return e
+		}
+		t, failure := s.c.translate(s.progress.resume())
+		if failure == nil {
+			s.t = t
+			return nil
+		}
+		s.tries++
+		err = failure
+	}
+}
+
+// pause waits after a try that failed; the error says why there is to be none after it.
+func (s *search) pause(ctx context.Context, err *hunt.Error) *hunt.Error {
 	if ctx.Err() != nil || !err.Retryable || err.Code == hunt.SourceSuspended {
 		return err
 	}
-	if s.barren++; s.rows > 0 {
-		s.barren = 1
-	}
-	if s.barren >= s.c.options.Retry.Tries {
+	if s.barren++; s.barren >= s.c.options.Retry.Tries {
 		return err
 	}
 	wait := s.c.options.Retry.Backoff.after(s.barren)
@@ -60,15 +77,7 @@ func (s *search) again(ctx context.Context, err *hunt.Error) *hunt.Error {
 	if err.RetryAfter > 0 || err.Code == hunt.SourceThrottled {
 		s.out.give(hunt.Throttled{RetryAfter: wait})
 	}
-	if e := s.sleep(ctx, wait); e != nil {
-		return e
-	}
-	t, failure := s.c.translate(s.progress.resume())
-	if failure != nil {
-		return failure
-	}
-	s.t = t
-	return nil
+	return s.sleep(ctx, wait)
 }
 
 func (s *search) sleep(ctx context.Context, d time.Duration) *hunt.Error {

@@ -32,9 +32,11 @@ type source struct {
 	describe func(ctx context.Context, n int) (*hunt.Description, error)
 	search   func(ctx context.Context, n int, t *hunt.Translation, plain frames) frames
 	said     func(*hunt.Description)
+	refuse   func(n int) error // of Translate, which is numbered from 1
 
 	mu                  sync.Mutex
 	searches, describes int
+	translations        int
 	live, most          int
 	requests            []hunt.Request
 }
@@ -76,6 +78,19 @@ func (s *source) Describe(ctx context.Context) (*hunt.Description, error) {
 		s.said(d)
 	}
 	return d, err
+}
+
+func (s *source) Translate(r hunt.Request) (*hunt.Translation, error) {
+	s.mu.Lock()
+	s.translations++
+	n := s.translations
+	s.mu.Unlock()
+	if s.refuse != nil {
+		if err := s.refuse(n); err != nil {
+			return nil, err
+		}
+	}
+	return s.Memory.Translate(r)
 }
 
 func (s *source) Search(ctx context.Context, t *hunt.Translation) frames {
