@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -99,9 +100,12 @@ func (m *frameMessage) readBatch(data mem.BufferSlice) error {
 	if n, err = field(r, tagBody); err != nil || n != r.Remaining() {
 		return errOther
 	}
-	m.body = newBody(n)
-	_, err = io.ReadFull(r, m.body)
-	return err
+	pieces, err := r.Peek(n, nil)
+	if err != nil {
+		return errOther
+	}
+	m.body = bytes.Join(pieces, nil) // one copy, into memory that is not cleared before
+	return nil
 }
 
 // field reads the tag and the length of a field; the length is of what remains.

@@ -58,6 +58,7 @@ func (s *server) grpc(options []grpc.ServerOption) *grpc.Server {
 // Open implements the service.
 func (s *server) Open(ctx context.Context, r *pb.OpenRequest) (*pb.OpenResponse, error) {
 	s.stdio.restore()
+	widen()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opened {
