@@ -70,7 +70,8 @@ func New(q *hunt.Query, sources []Source) *Plan {
 	return p
 }
 
-// each plans all sources at once: a translation may have to cross a process boundary, and one that hangs must not hold up the others.
+// each plans all sources at once, and steps all streams of one: a translation may have to cross a process boundary, and one that hangs must
+// not hold up the others.
 func each(q *hunt.Query, sources []Source) [][]*Step {
 	out := make([][]*Step, len(sources))
 	var all sync.WaitGroup
@@ -109,15 +110,15 @@ func steps(q *hunt.Query, s Source) []*Step {
 		return []*Step{{Ref: s.Ref, State: hunt.ImpossibleState, Reason: "nothing of the connection can be searched", Notes: s.Description.Notes}}
 	}
 	var out []*Step
+	var all sync.WaitGroup
 	for i := range s.Description.Streams {
 		if stream := &s.Description.Streams[i]; stream.Class.UID == q.Class.UID {
-			st := step(q, s, stream)
+			st := &Step{Ref: s.Ref, Stream: stream.Name}
 			out = append(out, st)
-			if st.State == hunt.TimedOut {
-				s.Translate = func(hunt.Request) (*hunt.Translation, error) { return nil, st.Err } // it would only hang again
-			}
+			all.Go(func() { step(q, s, stream, st) })
 		}
 	}
+	all.Wait()
 	switch why := s.Description.Unread; {
 	case why != "":
 		// What it cannot show may be of this class, whatever else it has of it.
@@ -129,8 +130,10 @@ func steps(q *hunt.Query, s Source) []*Step {
 	return out
 }
 
-func step(q *hunt.Query, s Source, stream *hunt.Stream) *Step {
-	st := &Step{Ref: s.Ref, Stream: stream.Name, State: hunt.Complete, Untimed: stream.Untimed, Nulled: stream.Nulled, NulledFirst: stream.NulledFirst, Watermark: stream.Watermark, Residual: hunt.True()}
+// step plans one stream.
+func step(q *hunt.Query, s Source, stream *hunt.Stream, st *Step) {
+	st.State, st.Residual, st.Watermark = hunt.Complete, hunt.True(), stream.Watermark
+	st.Untimed, st.Nulled, st.NulledFirst = stream.Untimed, stream.Nulled, stream.NulledFirst
 	kept := kept(q, stream)
 	switch verdict, missing := possible(q.Where, stream); {
 	case verdict == never:
@@ -147,7 +150,6 @@ func step(q *hunt.Query, s Source, stream *hunt.Stream) *Step {
 		}
 		translate(q, s, stream, st)
 	}
-	return st
 }
 
 // kept is the part of the hunt's range that the source has not dropped yet.

@@ -202,19 +202,23 @@ func (c *connector) describe(ctx context.Context) (*hunt.Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.rpc.Describe(ctx, &pb.DescribeRequest{})
+	known := s.said.Load()
+	request := &pb.DescribeRequest{}
+	if known != nil {
+		request.Known = known.Tag
+	}
+	answer, err := s.rpc.Describe(ctx, request)
 	if err != nil {
 		return nil, c.failed(ctx, s, err)
 	}
-	if e := answer.GetError(); e != nil {
-		return nil, protocol.DecodeError(e)
-	}
-	out, err := protocol.DecodeDescription(answer.GetDescription())
+	said, err := protocol.DecodeDescribed(answer, known)
 	if err != nil {
 		return nil, err
 	}
+	s.said.Store(said)
+	out := *said.Description
 	out.Artifact = c.artifact(s)
-	return out, nil
+	return &out, nil
 }
 
 // artifact says what serves the connection.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -32,7 +33,8 @@ type session struct {
 	digest        string
 	name, version string // as the plugin says
 	begun         time.Time
-	done          context.CancelFunc // ends what works beside the calls
+	said          atomic.Pointer[protocol.Described] // the last description of this process, nil before the first
+	done          context.CancelFunc                 // ends what works beside the calls
 	work          sync.WaitGroup
 }
 

@@ -137,6 +137,46 @@ func TestDescriptionRoundTrip(t *testing.T) {
 	}
 }
 
+// TestUnchangedDescription: a description is not sent again while nothing of it has changed, and always if anything has.
+func TestUnchangedDescription(t *testing.T) {
+	first, err := EncodeDescribed(fullDescription(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := DecodeDescribed(over(t, first), nil)
+	if err != nil || known.Tag == "" || !reflect.DeepEqual(known.Description, fullDescription()) {
+		t.Fatalf("got %+v, %v", known, err)
+	}
+	same, err := EncodeDescribed(fullDescription(), known.Tag)
+	if err != nil || proto.Size(same) > 100 {
+		t.Fatalf("%d bytes, %v", proto.Size(same), err)
+	}
+	if got, err := DecodeDescribed(over(t, same), known); err != nil || got != known {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, other := range []*Described{nil, {}, {Tag: "another"}} {
+		if _, err := DecodeDescribed(same, other); code(err) != hunt.PluginProtocol {
+			t.Errorf("unchanged from %+v: %v", other, err)
+		}
+	}
+	for _, of := range []func(*hunt.Description) reflect.Value{
+		func(d *hunt.Description) reflect.Value { return reflect.ValueOf(d).Elem() },
+		func(d *hunt.Description) reflect.Value { return reflect.ValueOf(&d.Streams[0]).Elem() },
+	} {
+		for i := range of(fullDescription()).NumField() {
+			d := fullDescription()
+			name := of(d).Type().Field(i).Name
+			if name == "Artifact" || name == "Class" {
+				continue
+			}
+			of(d).Field(i).SetZero()
+			if r, err := EncodeDescribed(d, known.Tag); err != nil || r.GetDescription() == nil {
+				t.Errorf("without %s: %v, %v", name, r, err)
+			}
+		}
+	}
+}
+
 // checkFilled holds that every field is set, so that a field that is added to package hunt is not forgotten here.
 func checkFilled(t *testing.T, v reflect.Value, but ...string) {
 	t.Helper()

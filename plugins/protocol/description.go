@@ -1,14 +1,59 @@
 package protocol
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	pb "github.com/harrier-xdr/harrier/plugins/protocol/connectorv1"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
+
+// Described is a description that the host received, with the tag that it was sent with; "" for none.
+type Described struct {
+	Description *hunt.Description
+	Tag         string
+}
+
+// EncodeDescribed writes the answer to a host that knows the description with the tag known: it is not sent again if it is the same. The
+// error is a *hunt.Error.
+func EncodeDescribed(d *hunt.Description, known string) (*pb.DescribeResponse, error) {
+	out := EncodeDescription(d)
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(out)
+	if err != nil {
+		return nil, hunt.Errorf(hunt.Internal, "the description cannot be written: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	tag := hex.EncodeToString(sum[:])
+	if tag == known {
+		return &pb.DescribeResponse{Result: &pb.DescribeResponse_Unchanged{Unchanged: true}, Tag: tag}, nil
+	}
+	return &pb.DescribeResponse{Result: &pb.DescribeResponse_Description{Description: out}, Tag: tag}, nil
+}
+
+// DecodeDescribed reads and checks the answer to a request with the tag of known, which may be nil. The error is a *hunt.Error: that of
+// the plugin, or PLUGIN_PROTOCOL.
+func DecodeDescribed(r *pb.DescribeResponse, known *Described) (*Described, error) {
+	switch got := r.GetResult().(type) {
+	case *pb.DescribeResponse_Error:
+		return nil, DecodeError(got.Error)
+	case *pb.DescribeResponse_Unchanged:
+		if known == nil || known.Tag == "" || r.GetTag() != known.Tag {
+			return nil, broken("a description is said to be unchanged that was not sent before")
+		}
+		return known, nil
+	}
+	d, err := DecodeDescription(r.GetDescription())
+	if err != nil {
+		return nil, err
+	}
+	return &Described{d, Line(r.GetTag())}, nil
+}
 
 // EncodeDescription writes a description. Artifact is not part of the wire: the host knows better what it has started.
 func EncodeDescription(d *hunt.Description) *pb.Description {

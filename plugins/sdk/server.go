@@ -80,16 +80,19 @@ func (s *server) Open(ctx context.Context, r *pb.OpenRequest) (*pb.OpenResponse,
 }
 
 // Describe implements the service.
-func (s *server) Describe(ctx context.Context, _ *pb.DescribeRequest) (*pb.DescribeResponse, error) {
-	var out *hunt.Description
-	err := s.call(func(c hunt.Connector) (err error) {
-		out, err = c.Describe(ctx)
+func (s *server) Describe(ctx context.Context, r *pb.DescribeRequest) (*pb.DescribeResponse, error) {
+	var out *pb.DescribeResponse
+	err := s.call(func(c hunt.Connector) error {
+		d, err := c.Describe(ctx)
+		if err == nil {
+			out, err = protocol.EncodeDescribed(d, r.GetKnown())
+		}
 		return err
 	})
 	if err != nil {
 		return &pb.DescribeResponse{Result: &pb.DescribeResponse_Error{Error: protocol.EncodeError(err)}}, nil
 	}
-	return &pb.DescribeResponse{Result: &pb.DescribeResponse_Description{Description: protocol.EncodeDescription(out)}}, nil
+	return out, nil
 }
 
 // Translate implements the service.

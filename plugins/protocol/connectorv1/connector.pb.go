@@ -454,7 +454,9 @@ func (x *OpenResponse) GetVersion() string {
 
 // DescribeRequest asks for a description.
 type DescribeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tag of the description that this process gave last and the host still has. Empty if it has none.
+	Known         string `protobuf:"bytes,1,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -489,6 +491,13 @@ func (*DescribeRequest) Descriptor() ([]byte, []int) {
 	return file_harrier_plugin_v1_connector_proto_rawDescGZIP(), []int{3}
 }
 
+func (x *DescribeRequest) GetKnown() string {
+	if x != nil {
+		return x.Known
+	}
+	return ""
+}
+
 // DescribeResponse is a description or an error.
 type DescribeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -496,7 +505,11 @@ type DescribeResponse struct {
 	//
 	//	*DescribeResponse_Description
 	//	*DescribeResponse_Error
-	Result        isDescribeResponse_Result `protobuf_oneof:"result"`
+	//	*DescribeResponse_Unchanged
+	Result isDescribeResponse_Result `protobuf_oneof:"result"`
+	// Tag of the description, the same for equal descriptions only; a digest of it will do. Empty if the plugin makes none: it then sends the
+	// description every time.
+	Tag           string `protobuf:"bytes,4,opt,name=tag,proto3" json:"tag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -556,6 +569,22 @@ func (x *DescribeResponse) GetError() *Error {
 	return nil
 }
 
+func (x *DescribeResponse) GetUnchanged() bool {
+	if x != nil {
+		if x, ok := x.Result.(*DescribeResponse_Unchanged); ok {
+			return x.Unchanged
+		}
+	}
+	return false
+}
+
+func (x *DescribeResponse) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
 type isDescribeResponse_Result interface {
 	isDescribeResponse_Result()
 }
@@ -570,9 +599,16 @@ type DescribeResponse_Error struct {
 	Error *Error `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
 }
 
+type DescribeResponse_Unchanged struct {
+	// True: the description is the one whose tag the request has.
+	Unchanged bool `protobuf:"varint,3,opt,name=unchanged,proto3,oneof"`
+}
+
 func (*DescribeResponse_Description) isDescribeResponse_Result() {}
 
 func (*DescribeResponse_Error) isDescribeResponse_Result() {}
+
+func (*DescribeResponse_Unchanged) isDescribeResponse_Result() {}
 
 // Description is what a connection holds and can do.
 type Description struct {
@@ -3053,11 +3089,14 @@ const file_harrier_plugin_v1_connector_proto_rawDesc = "" +
 	"\fOpenResponse\x12.\n" +
 	"\x05error\x18\x01 \x01(\v2\x18.harrier.plugin.v1.ErrorR\x05error\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\tR\aversion\"\x11\n" +
-	"\x0fDescribeRequest\"\x92\x01\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\"'\n" +
+	"\x0fDescribeRequest\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\tR\x05known\"\xc4\x01\n" +
 	"\x10DescribeResponse\x12B\n" +
 	"\vdescription\x18\x01 \x01(\v2\x1e.harrier.plugin.v1.DescriptionH\x00R\vdescription\x120\n" +
-	"\x05error\x18\x02 \x01(\v2\x18.harrier.plugin.v1.ErrorH\x00R\x05errorB\b\n" +
+	"\x05error\x18\x02 \x01(\v2\x18.harrier.plugin.v1.ErrorH\x00R\x05error\x12\x1e\n" +
+	"\tunchanged\x18\x03 \x01(\bH\x00R\tunchanged\x12\x10\n" +
+	"\x03tag\x18\x04 \x01(\tR\x03tagB\b\n" +
 	"\x06result\"\x92\x03\n" +
 	"\vDescription\x12\x1c\n" +
 	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x18\n" +
@@ -3384,6 +3423,7 @@ func file_harrier_plugin_v1_connector_proto_init() {
 	file_harrier_plugin_v1_connector_proto_msgTypes[4].OneofWrappers = []any{
 		(*DescribeResponse_Description)(nil),
 		(*DescribeResponse_Error)(nil),
+		(*DescribeResponse_Unchanged)(nil),
 	}
 	file_harrier_plugin_v1_connector_proto_msgTypes[12].OneofWrappers = []any{
 		(*Value_Text)(nil),

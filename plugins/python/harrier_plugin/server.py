@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import hashlib
 import json
 import os
 import stat
@@ -109,9 +110,13 @@ class Service:
         self.connector = connector
         return pb.OpenResponse(name=self.name, version=self.version)
 
-    def describe(self, _message, _context):
+    def describe(self, message, _context):
         try:
-            return pb.DescribeResponse(description=self.live().describe().encode())
+            description = self.live().describe().encode()
+            tag = hashlib.sha256(description.SerializeToString(deterministic=True)).hexdigest()
+            if tag == message.known:
+                return pb.DescribeResponse(unchanged=True, tag=tag)
+            return pb.DescribeResponse(description=description, tag=tag)
         except Exception as e:
             return pb.DescribeResponse(error=failed(e))
 
