@@ -40,7 +40,7 @@ func (s *search) body(p *part, pit string, r request) []byte {
 	fmt.Fprintf(&b, `{"size":%d,"track_total_hits":%s,"query":{"bool":{"filter":[%s,%s]}}`, r.size, cmp.Or(r.total, "true"), p.query, p.scale.query(r.at))
 	switch {
 	case r.size > 0 && r.byValue:
-		fmt.Fprintf(&b, `,"_source":false,"stored_fields":"_none_","docvalue_fields":%s`, s.columns)
+		fmt.Fprintf(&b, `,"_source":false,"stored_fields":"_none_","docvalue_fields":%s`, s.columns.of(pit))
 	case r.size > 0:
 		fmt.Fprintf(&b, `,"_source":%s`, s.include)
 	}
@@ -138,19 +138,28 @@ func (s *search) once(p *part, pit string, r request, d *reader) (*envelope, err
 		return nil, err
 	}
 	d.buf = a.body
-	if r.byValue && bytes.Contains(a.body, []byte(quote(longField))) {
+	if r.byValue && pit == "" && bytes.Contains(a.body, []byte(quote(longField))) {
 		s.byValue.Store(false) // some values are in the documents alone
 		return s.once(p, pit, r, d)
 	}
-	e, err := d.parse(a.body)
+	e, err := s.envelope(a.body, d.parse)
 	if err != nil {
-		return nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer is cut or damaged; look for a proxy between: "+shorten(err.Error()))
+		return nil, err
 	}
 	if e.count > 0 {
 		s.perRow.Store(max(1, int64(len(a.body)/e.count)))
 	}
 	if pit != "" {
 		p.answered(pit, e)
+	}
+	return e, nil
+}
+
+// envelope reads an answer.
+func (s *search) envelope(body []byte, parse func([]byte) (*envelope, error)) (*envelope, error) {
+	e, err := parse(body)
+	if err != nil {
+		return nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer is cut or damaged; look for a proxy between: "+shorten(err.Error()))
 	}
 	return e, nil
 }

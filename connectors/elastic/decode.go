@@ -175,6 +175,13 @@ func (b *branch) find(key []byte) *branch {
 	return b
 }
 
+// columnValue is a value that is read by its column, with the one that came after it in the last document; nil before that is known.
+type columnValue struct {
+	path string
+	leaf *leaf
+	next *columnValue
+}
+
 // cell is one value of a row, of the type of its column already; the bytes belong to the answer.
 type cell struct {
 	set  bool
@@ -196,7 +203,9 @@ type documentDecoder struct {
 	builders []array.Builder
 	appends  []func(array.Builder, *cell)
 
+	values   map[string]*columnValue // by path; that of "" stands before the first
 	simd     *simdjson.ParsedJson
+	items    simdjson.Array  // reused
 	docs     *simdjson.Array // documents of the answer that was parsed last, nil if the envelope has them
 	fast     fastjson.Parser
 	row      []cell
@@ -208,7 +217,8 @@ type documentDecoder struct {
 }
 
 func newDocumentDecoder(id hunt.Identity, src *source, r *hunt.Request) *documentDecoder {
-	d := &documentDecoder{identity: id, foreign: !src.micros, class: r.Class, schema: hunt.Schema(r.Class, r.Columns), root: newBranch(), raw: -1}
+	d := &documentDecoder{identity: id, foreign: !src.micros, class: r.Class, schema: hunt.Schema(r.Class, r.Columns), root: newBranch(), raw: -1,
+		values: map[string]*columnValue{"": {}}}
 	for i, f := range d.schema.Fields() {
 		d.builders = append(d.builders, array.NewBuilder(memory.DefaultAllocator, f.Type))
 		if subs := r.Class.List(f.Name); len(subs) > 0 {
@@ -222,7 +232,9 @@ func newDocumentDecoder(id hunt.Identity, src *source, r *hunt.Request) *documen
 		case f.Name == ocsf.ColRaw && d.foreign:
 			d.raw = i
 		default:
-			d.root.at(f.Name).leaf = &leaf{i, col.Type}
+			at := &leaf{i, col.Type}
+			d.root.at(f.Name).leaf = at
+			d.values[f.Name] = &columnValue{path: f.Name, leaf: at}
 		}
 	}
 	if src.time != "" && src.time != ocsf.ColTime {

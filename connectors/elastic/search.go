@@ -20,7 +20,7 @@ import (
 
 // Bounds of a search.
 const (
-	parallel    = 4    // windows that are read at a time
+	parallel    = 6    // windows or slices that are read at a time: some are decoded while the cluster reads others
 	firstRows   = 5000 // of the first page, if nothing is known of the size of the documents
 	heavyRows   = 1000 // the same, where whole documents are read
 	sampleRows  = 500  // the same, where many rows are wanted: if there are more, they are read again with the others
@@ -76,7 +76,7 @@ type search struct {
 	product product
 	parts   []*part
 	include json.RawMessage // the value of _source in requests
-	columns json.RawMessage // the value of docvalue_fields in requests, nil if documents have to be read
+	columns *valueColumns   // the value of docvalue_fields in requests, nil if documents have to be read
 	byValue atomic.Bool     // read columns instead of documents
 	exact   bool            // the cluster evaluates the whole condition, so that a limit may be pushed
 
@@ -179,23 +179,38 @@ func (s *search) includes() json.RawMessage {
 // mostValues is how many columns are read by value; clusters allow a hundred (index.max_docvalue_fields_search).
 const mostValues = 90
 
+// valueColumns are the columns of a search as they are read from where the cluster keeps values by column.
+type valueColumns struct {
+	plain  json.RawMessage // the columns
+	marked json.RawMessage // and longField
+}
+
+// of is what a request asks for. Within a point in time it is known already that no document has longField.
+func (c *valueColumns) of(pit string) json.RawMessage {
+	if pit == "" {
+		return c.marked
+	}
+	return c.plain
+}
+
 // valueColumns lists the columns if all of them can be read from where the cluster keeps values by column. Documents of this package say
 // in longField which of their values are not there. To read documents of a window is several times slower: the cluster decompresses a
 // block of them for each, unless all that it has in a row are asked for.
-func (s *search) valueColumns() json.RawMessage {
-	fields := []string{longField}
+func (s *search) valueColumns() *valueColumns {
+	var paths []string
 	for _, f := range hunt.Schema(s.want.Class, s.want.Columns).Fields() {
 		col := s.want.Class.Column(f.Name)
 		if f.Name == ocsf.ColRaw || f.Name == ocsf.ColUnmapped || len(s.t.Request.Class.List(f.Name)) > 0 || col != nil && col.Type == ocsf.JSON {
 			return nil // values by column are arrays, which JSON may be itself
 		}
-		fields = append(fields, f.Name)
+		paths = append(paths, f.Name)
 	}
-	if !s.src.micros || len(fields) > mostValues {
+	if !s.src.micros || len(paths) >= mostValues {
 		return nil
 	}
-	text, _ := json.Marshal(fields) // texts always encode
-	return text
+	plain, _ := json.Marshal(paths) // texts always encode
+	marked, _ := json.Marshal(append(paths, longField))
+	return &valueColumns{plain, marked}
 }
 
 // run yields the frames of a search.

@@ -114,11 +114,17 @@ func (d *documentDecoder) decodeSIMD(e *envelope) {
 				id, err = field.StringBytes()
 			case "sort":
 				e.last = lastSIMD(&field)
-			case "_source", "fields":
+			case "_source":
 				var s *simdjson.Object
 				if s, err = field.Object(&source); err == nil {
 					found = true
 					err = d.walkSIMD(s, d.root, d.row)
+				}
+			case "fields":
+				var s *simdjson.Object
+				if s, err = field.Object(&source); err == nil {
+					found = true
+					err = d.valuesSIMD(s)
 				}
 			}
 		}
@@ -147,6 +153,28 @@ func lastSIMD(i *simdjson.Iter) int64 {
 	return n
 }
 
+// valuesSIMD takes values by column: the keys are dotted paths, and every value is an array. The cluster writes the fields of all documents
+// in one order, so that the field which came after this one in the last document is mostly the next.
+func (d *documentDecoder) valuesSIMD(o *simdjson.Object) error {
+	var value simdjson.Iter
+	last := d.values[""]
+	for {
+		key, kind, err := o.NextElementBytes(&value)
+		if err != nil || kind == simdjson.TypeNone {
+			return err
+		}
+		if last.next == nil || last.next.path != string(key) {
+			known := d.values[string(key)]
+			if known == nil {
+				continue
+			}
+			last.next = known
+		}
+		last = last.next
+		d.store(last.leaf, d.row, d.simdValue(&value, kind))
+	}
+}
+
 // walkSIMD takes what is read out of an object.
 func (d *documentDecoder) walkSIMD(o *simdjson.Object, b *branch, into []cell) error {
 	var value simdjson.Iter
@@ -165,7 +193,7 @@ func (d *documentDecoder) walkSIMD(o *simdjson.Object, b *branch, into []cell) e
 		case kid.leaf != nil && kid.leaf.kind == ocsf.JSON:
 			d.jsonSIMD(kid.leaf, into, &value, kind)
 		case kid.leaf != nil:
-			d.store(kid.leaf, into, simdValue(&value, kind))
+			d.store(kid.leaf, into, d.simdValue(&value, kind))
 		case kind == simdjson.TypeObject:
 			var inner simdjson.Object
 			if _, err = value.Object(&inner); err == nil {
@@ -209,7 +237,7 @@ func (d *documentDecoder) listSIMD(value *simdjson.Iter, l *list, into []cell) e
 	return fail
 }
 
-func simdValue(i *simdjson.Iter, kind simdjson.Type) jsonValue {
+func (d *documentDecoder) simdValue(i *simdjson.Iter, kind simdjson.Type) jsonValue {
 	out := jsonValue{kind: jsonOther}
 	switch kind {
 	case simdjson.TypeString:
@@ -236,7 +264,7 @@ func simdValue(i *simdjson.Iter, kind simdjson.Type) jsonValue {
 			out.kind, out.flt = jsonFloat, f
 		}
 	case simdjson.TypeArray:
-		out = oneOfSIMD(i)
+		out = d.oneOfSIMD(i)
 	}
 	return out
 }
@@ -256,19 +284,19 @@ func (d *documentDecoder) jsonSIMD(l *leaf, into []cell, i *simdjson.Iter, kind 
 }
 
 // oneOfSIMD is the value of an array of one value.
-func oneOfSIMD(i *simdjson.Iter) jsonValue {
-	items, err := i.Array(nil)
+func (d *documentDecoder) oneOfSIMD(i *simdjson.Iter) jsonValue {
+	items, err := i.Array(&d.items)
 	if err != nil {
 		return jsonValue{kind: jsonOther}
 	}
-	n, one := 0, jsonValue{kind: jsonOther}
-	items.ForEach(func(item simdjson.Iter) {
-		n++
-		if kind := item.Type(); kind != simdjson.TypeArray && kind != simdjson.TypeNull {
-			one = simdValue(&item, kind)
-		}
-	})
-	if n != 1 {
+	item := items.Iter()
+	kind := item.Advance()
+	switch kind {
+	case simdjson.TypeNone, simdjson.TypeNull, simdjson.TypeArray:
+		return jsonValue{kind: jsonOther}
+	}
+	one := d.simdValue(&item, kind)
+	if item.Advance() != simdjson.TypeNone {
 		return jsonValue{kind: jsonOther}
 	}
 	return one

@@ -7,7 +7,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/harrier-xdr/harrier/hunt"
@@ -20,8 +19,12 @@ import (
 // takes every block once. It needs slices that are runs of documents and a cursor that is the same in every request; Elasticsearch has
 // both within a point in time (slices without a field, _shard_doc), OpenSearch has neither.
 
-// sweepPages is how many pages a sweep may hold in memory.
-const sweepPages = 16
+// How many pages a sweep holds in memory. Values by column are not scattered, so that there smaller sweeps cost no more, and their rows are
+// handed on while the next are read.
+const (
+	sweepPages = 16
+	valuePages = 6
+)
 
 // errMoved says that the cluster lost the point in time that a cursor belongs to.
 var errMoved = errors.New("the point in time is another one")
@@ -169,83 +172,83 @@ func (s *search) readSlice(p *part, r request) (*piece, []gap, error) {
 
 // run is sorted rows that are merged.
 type run struct {
-	rec   arrow.RecordBatch
+	batch int // its number
 	times []arrow.Timestamp
 	uids  *array.String
 	next  int
 }
 
-// before says whether the next row of a run comes before that of another.
-func (r *run) before(o *run, order hunt.Order) bool {
-	if order == hunt.TimeDesc {
-		r, o = o, r
+// runs are those that have rows left, as a heap: the one whose next row comes first stands first.
+type runs struct {
+	heap    []*run
+	batches []arrow.RecordBatch // of all runs
+	desc    bool
+}
+
+func (r *runs) add(rec arrow.RecordBatch) {
+	times := vector.Column(rec, ocsf.ColTime).(*array.Timestamp)
+	r.heap = append(r.heap, &run{batch: len(r.batches), times: times.TimestampValues(), uids: vector.UIDs(rec)})
+	r.batches = append(r.batches, rec)
+	for i := len(r.heap) - 1; i > 0 && r.before(i, (i-1)/2); i = (i - 1) / 2 {
+		r.heap[i], r.heap[(i-1)/2] = r.heap[(i-1)/2], r.heap[i]
 	}
-	a, b := r.times[r.next], o.times[o.next]
-	return a < b || a == b && r.uids.Value(r.next) < o.uids.Value(o.next)
+}
+
+// before says whether the next row of one run comes before that of another.
+func (r *runs) before(i, k int) bool {
+	a, b := r.heap[i], r.heap[k]
+	if r.desc {
+		a, b = b, a
+	}
+	x, y := a.times[a.next], b.times[b.next]
+	return x < y || x == y && a.uids.Value(a.next) < b.uids.Value(b.next)
+}
+
+// take takes the next row.
+func (r *runs) take() vector.Place {
+	first := r.heap[0]
+	at := vector.Place{Batch: first.batch, Row: first.next}
+	if first.next++; first.next == len(first.times) {
+		last := len(r.heap) - 1
+		r.heap[0] = r.heap[last]
+		r.heap = r.heap[:last]
+	}
+	for i := 0; 2*i+1 < len(r.heap); {
+		k := 2*i + 1
+		if k+1 < len(r.heap) && r.before(k+1, k) {
+			k++
+		}
+		if !r.before(k, i) {
+			break
+		}
+		r.heap[i], r.heap[k] = r.heap[k], r.heap[i]
+		i = k
+	}
+	return at
 }
 
 // merge sends the rows of pieces, each of them in order, as pieces in order.
 func (s *search) merge(w *window, pieces []*piece) error {
-	first := &piece{}
-	var runs []*run
+	first, left := &piece{}, &runs{desc: s.t.Request.Order == hunt.TimeDesc}
 	for _, p := range pieces {
 		first.frames = append(first.frames, p.frames...)
 		if p.rec != nil {
-			times := vector.Column(p.rec, ocsf.ColTime).(*array.Timestamp)
-			runs = append(runs, &run{rec: p.rec, times: times.TimestampValues(), uids: vector.UIDs(p.rec)})
+			left.add(p.rec)
 		}
 	}
 	if err := s.send(w, first); err != nil {
 		return err
 	}
-	for len(runs) > 0 {
-		var batch *piece
-		if batch, runs = s.mergeSome(runs); batch != nil {
-			if err := s.send(w, batch); err != nil {
-				return err
-			}
+	for len(left.heap) > 0 {
+		picked := make([]vector.Place, 0, s.e.cfg.BatchRows)
+		for len(picked) < s.e.cfg.BatchRows && len(left.heap) > 0 {
+			picked = append(picked, left.take())
+		}
+		if err := s.send(w, &piece{rec: vector.Gather(left.batches, picked)}); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// mergeSome takes the next rows out of runs. It returns the runs that are left.
-func (s *search) mergeSome(runs []*run) (*piece, []*run) {
-	type row struct{ run, row int }
-	order := s.t.Request.Order
-	var picked []row
-	open := make([]int, len(runs))
-	for i := range open {
-		open[i] = i
-	}
-	for len(picked) < s.e.cfg.BatchRows && len(open) > 0 {
-		best := 0
-		for k := 1; k < len(open); k++ {
-			if runs[open[k]].before(runs[open[best]], order) {
-				best = k
-			}
-		}
-		r := runs[open[best]]
-		picked = append(picked, row{open[best], r.next})
-		if r.next++; r.next == len(r.times) {
-			open = append(open[:best], open[best+1:]...)
-		}
-	}
-	schema := runs[0].rec.Schema()
-	cols := make([]arrow.Array, schema.NumFields())
-	for f := range cols {
-		b := array.NewBuilder(memory.DefaultAllocator, schema.Field(f).Type)
-		b.Reserve(len(picked))
-		for _, at := range picked {
-			vector.AppendFrom(b, runs[at.run].rec.Column(f), at.row)
-		}
-		cols[f] = b.NewArray()
-	}
-	left := make([]*run, 0, len(open))
-	for _, i := range open {
-		left = append(left, runs[i])
-	}
-	return &piece{rec: array.NewRecordBatch(schema, cols, int64(len(picked)))}, left
 }
 
 // send hands a piece to the consumer.

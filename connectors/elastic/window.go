@@ -206,10 +206,14 @@ func (s *search) target() int64 {
 	if !s.sweeps() {
 		return page
 	}
-	if limit := int64(s.t.Request.Limit); limit > 0 && limit < page*sweepPages {
+	most := page * sweepPages
+	if s.byValue.Load() {
+		most = page * valuePages
+	}
+	if limit := int64(s.t.Request.Limit); limit > 0 && limit < most {
 		return max(page, limit)
 	}
-	return page * sweepPages
+	return most
 }
 
 // cut cuts a bucket into windows of about target rows and starts to read them.

@@ -85,6 +85,18 @@ func TestTakeKeepsEveryValue(t *testing.T) {
 		if !array.RecordEqual(slice, want) {
 			t.Errorf("%s: Take of a slice is not Take of its rows", class.Name)
 		}
+		parts := []arrow.RecordBatch{rec.NewSlice(0, 7), rec.NewSlice(7, 30), rec.NewSlice(30, 40)}
+		var at []vector.Place
+		for _, row := range index {
+			k := 0
+			for row >= int(parts[k].NumRows()) {
+				row, k = row-int(parts[k].NumRows()), k+1
+			}
+			at = append(at, vector.Place{Batch: k, Row: row})
+		}
+		if !array.RecordEqual(vector.Gather(parts, at), vector.Take(rec, index)) {
+			t.Errorf("%s: Gather of parts is not Take of the whole", class.Name)
+		}
 		if none := vector.Take(rec, nil); none.NumRows() != 0 || !none.Schema().Equal(rec.Schema()) {
 			t.Errorf("%s: Take of nothing gave %d rows of %s", class.Name, none.NumRows(), none.Schema())
 		}

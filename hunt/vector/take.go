@@ -8,11 +8,11 @@ import (
 
 // Take returns the rows of rec at index, in that order, as a new batch.
 func Take(rec arrow.RecordBatch, index []int) arrow.RecordBatch {
-	cols := make([]arrow.Array, rec.NumCols())
-	for i := range cols {
-		cols[i] = takeColumn(rec.Column(i), index)
+	at := make([]Place, len(index))
+	for i, row := range index {
+		at[i].Row = row
 	}
-	return array.NewRecordBatch(rec.Schema(), cols, int64(len(index)))
+	return Gather([]arrow.RecordBatch{rec}, at)
 }
 
 // Select returns the rows that the mask selects; rec itself if it selects all.
@@ -38,15 +38,6 @@ func Project(rec arrow.RecordBatch, schema *arrow.Schema) arrow.RecordBatch {
 		}
 	}
 	return array.NewRecordBatch(schema, cols, rec.NumRows())
-}
-
-func takeColumn(col arrow.Array, index []int) arrow.Array {
-	b := array.NewBuilder(memory.DefaultAllocator, col.DataType())
-	b.Reserve(len(index))
-	for _, i := range index {
-		AppendFrom(b, col, i)
-	}
-	return b.NewArray()
 }
 
 // AppendFrom appends the value of col at i to a builder of the same type. It knows the types that hunt.Schema makes.
