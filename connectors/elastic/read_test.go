@@ -273,6 +273,47 @@ func TestSomeElement(t *testing.T) {
 	})
 }
 
+// TestOneLongValue: of many rows one has a text that is longer than what the cluster indexes, so that it is in the document alone.
+func TestOneLongValue(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node.Node) {
+		const rows, at = 7000, 5555
+		s := connections()
+		plain := events(s, rows, func(i int) int64 { return 1_767_000_000_000_000 + int64(i) })
+		long := strings.Repeat("a long text ", 1000)
+		cols := plain.Columns()
+		texts := array.NewStringBuilder(memory.DefaultAllocator)
+		column := plain.Schema().FieldIndices("metadata.uid")[0]
+		for i := range rows {
+			if i == at {
+				texts.Append(long)
+			} else {
+				texts.Append(cols[column].(*array.String).Value(i))
+			}
+		}
+		cols = slices.Clone(cols)
+		cols[column] = texts.NewArray()
+		e := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "long"}, elastic.Options{})
+		if err := ingest(t.Context(), e, "a", hunttest.Data{Stream: s, Record: array.NewRecordBatch(plain.Schema(), cols, rows)}); err != nil {
+			t.Fatal(err)
+		}
+		described(t, e)
+		got := search(t, e, everything(s, "metadata.uid"), 0)
+		got.complete(t, hunt.TimeAsc)
+		row := 0
+		for _, rec := range got.batches {
+			for i := range int(rec.NumRows()) {
+				if want := fmt.Sprint("event-", row); row != at && textAt(rec, "metadata.uid", i) != want || row == at && textAt(rec, "metadata.uid", i) != long {
+					t.Fatalf("row %d has a text of %d bytes: %.40q", row, len(textAt(rec, "metadata.uid", i)), textAt(rec, "metadata.uid", i))
+				}
+				row++
+			}
+		}
+		if row != rows {
+			t.Errorf("%d rows, want %d", row, rows)
+		}
+	})
+}
+
 // TestSweepFaults: a request of a long search is refused, or its point in time is lost, at any place: every row comes once all the same.
 func TestSweepFaults(t *testing.T) {
 	n := sharedNode(t, node.Elasticsearch)
