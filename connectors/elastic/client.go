@@ -85,7 +85,7 @@ func newClient(id hunt.Identity, cfg *Config, secret func(string) (string, error
 		return nil, err
 	}
 	c.idle = round
-	c.transport, err = elastictransport.NewClient(append(c.options(cfg, password, key), elastictransport.WithTransport(round))...)
+	c.transport, err = elastictransport.NewClient(append(c.options(cfg, password, key), elastictransport.WithTransport(replaying{round}))...)
 	if err != nil {
 		return nil, hunt.Errorf(hunt.BadConfig, "the client cannot be made: %w", err)
 	}
@@ -155,6 +155,30 @@ func roundTripper(cfg *Config, urls []*url.URL) (*http.Transport, error) {
 		TLSClientConfig: tlsConfig, TLSHandshakeTimeout: dialTimeout, DisableCompression: local,
 		MaxIdleConnsPerHost: idleConns, IdleConnTimeout: 90 * time.Second, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
 	}, nil
+}
+
+// replaying lets a search, and the opening of a point in time, be sent again over a new connection if a node, or a proxy before it, closes
+// an idle one at the moment at which it is used. http.Transport does so by itself for what changes nothing, which of a POST it does not know.
+type replaying struct{ *http.Transport }
+
+// RoundTrip implements http.RoundTripper.
+func (t replaying) RoundTrip(r *http.Request) (*http.Response, error) {
+	at := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	if r.Method != http.MethodPost || at != "_search" && at != "_pit" && at != "point_in_time" {
+		return t.Transport.RoundTrip(r)
+	}
+	again := r.WithContext(r.Context())
+	again.Header = r.Header.Clone()
+	again.Header["X-Idempotency-Key"] = nil // is a mark for http.Transport, which does not send it
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+		again.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		again.Body, _ = again.GetBody()
+	}
+	return t.Transport.RoundTrip(again)
 }
 
 func isLoopback(host string) bool {
