@@ -142,24 +142,15 @@ func (s *search) once(p *part, pit string, r request, d *reader) (*envelope, err
 		s.byValue.Store(false) // some values are in the documents alone
 		return s.once(p, pit, r, d)
 	}
-	e, err := s.envelope(a.body, d.parse)
+	e, err := d.parse(a.body)
 	if err != nil {
-		return nil, err
+		return nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer is cut or damaged; look for a proxy between: "+shorten(err.Error()))
 	}
 	if e.count > 0 {
 		s.perRow.Store(max(1, int64(len(a.body)/e.count)))
 	}
 	if pit != "" {
 		p.answered(pit, e)
-	}
-	return e, nil
-}
-
-// envelope reads an answer.
-func (s *search) envelope(body []byte, parse func([]byte) (*envelope, error)) (*envelope, error) {
-	e, err := parse(body)
-	if err != nil {
-		return nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer is cut or damaged; look for a proxy between: "+shorten(err.Error()))
 	}
 	return e, nil
 }

@@ -203,7 +203,8 @@ type documentDecoder struct {
 	builders []array.Builder
 	appends  []func(array.Builder, *cell)
 
-	values   map[string]*columnValue // by path; that of "" stands before the first
+	values   map[string]*columnValue // by path
+	before   columnValue             // stands before the first of a document
 	simd     *simdjson.ParsedJson
 	items    simdjson.Array  // reused
 	docs     *simdjson.Array // documents of the answer that was parsed last, nil if the envelope has them
@@ -218,7 +219,7 @@ type documentDecoder struct {
 
 func newDocumentDecoder(id hunt.Identity, src *source, r *hunt.Request) *documentDecoder {
 	d := &documentDecoder{identity: id, foreign: !src.micros, class: r.Class, schema: hunt.Schema(r.Class, r.Columns), root: newBranch(), raw: -1,
-		values: map[string]*columnValue{"": {}}}
+		values: map[string]*columnValue{}}
 	for i, f := range d.schema.Fields() {
 		d.builders = append(d.builders, array.NewBuilder(memory.DefaultAllocator, f.Type))
 		if subs := r.Class.List(f.Name); len(subs) > 0 {

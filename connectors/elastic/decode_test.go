@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -211,6 +212,39 @@ func TestDecodeOdd(t *testing.T) {
 }
 
 // TestEnvelopeCut: an answer that is cut anywhere is no answer.
+// TestDecodeValues: values by column come in any order, with some missing and with names that nobody asked for.
+func TestDecodeValues(t *testing.T) {
+	body := bytes.ReplaceAll(page(
+		`{"uid":["a"],"time":[1],"metadata.uid":["m"],"dst_endpoint.port":[443]}`,
+		`{"":["x"],"uid":["b"],"nobody.asked":[1],"dst_endpoint.port":[22,23],"time":[2]}`,
+		`{"time":[3],"metadata.uid":null,"":null,"dst_endpoint.port":[80],"uid":["c"],"":["x"]}`,
+		`{"uid":["d"],"time":[4],"metadata.uid":["n"],"dst_endpoint.port":[]}`,
+	), []byte(`"_source"`), []byte(`"fields"`))
+	body = regexp.MustCompile(`"_id":"[^"]*",`).ReplaceAll(body, nil) // as the cluster answers where no stored field is asked for
+	for _, simd := range []bool{false, true} {
+		got, _, err := decodeAll(t, bytes.Clone(body), false, simd)
+		if err != nil || got.rejected != nil {
+			t.Fatal(err, got.rejected)
+		}
+		text := ""
+		for i := range int(got.rec.NumRows()) {
+			row := vector.Row{Record: got.rec, Index: i}
+			us, uid := vector.KeyAt(got.rec, i)
+			text += fmt.Sprint(uid, us)
+			for _, v := range row.Values("metadata.uid") {
+				text += " " + v.Str()
+			}
+			for _, v := range row.Values("dst_endpoint.port") {
+				text += fmt.Sprint(" ", v.Num())
+			}
+			text += "\n"
+		}
+		if want := "a1 m 443\nb2\nc3 80\nd4 n\n"; text != want {
+			t.Errorf("simd %t: got\n%swant\n%s", simd, text, want)
+		}
+	}
+}
+
 func TestEnvelopeCut(t *testing.T) {
 	body := page(oddDocuments()...)
 	for i := range body {

@@ -87,34 +87,30 @@ func (s *search) point(p *part, gaps []gap) (string, []gap, error) {
 			gaps = append(gaps, found...)
 		}
 	}
-	if err == nil && pit != "" && s.byValue.Load() {
-		pit, err = s.checkValues(p, pit)
-	}
 	if err != nil {
 		return "", gaps, err
+	}
+	if pit != "" && s.byValue.Load() {
+		pit = s.checkValues(p, pit)
 	}
 	p.pit, p.lost = pit, pit == ""
 	return pit, gaps, nil
 }
 
-// checkValues asks whether a document of a point in time has values that are in the documents alone; then none is read by column. It
-// returns the point in time, which may have another name now; if it fails, the point in time is deleted.
-func (s *search) checkValues(p *part, pit string) (string, error) {
+// checkValues asks whether a document of a point in time has values that are in the documents alone; then none is read by column, and
+// neither if the cluster does not say. It returns the point in time, which may have another name now.
+func (s *search) checkValues(p *part, pit string) string {
 	body := fmt.Sprintf(`{"size":0,"track_total_hits":1,"query":{"bool":{"filter":[%s,%s]}},"pit":{"id":%s,"keep_alive":"%s"}}`,
 		p.query, exists(longField).raw(), quote(pit), keepAlive)
+	e := &envelope{}
 	a, err := s.e.client.do(s.ctx, esapi.SearchRequest{Body: strings.NewReader(body)}, nil)
-	var e *envelope
 	if err == nil {
-		e, err = s.envelope(a.body, scan)
+		e, err = scan(a.body)
 	}
-	if err != nil {
-		s.e.closePIT(pit, s.product)
-		return "", err
-	}
-	if e.total.Value > 0 || len(s.check(e, p)) > 0 {
+	if err != nil || e.total.Value > 0 || len(s.check(e, p)) > 0 {
 		s.byValue.Store(false)
 	}
-	return cmp.Or(e.PIT, pit), nil
+	return cmp.Or(e.PIT, pit)
 }
 
 // vanished says whether an error is about one of the indices and not about the cluster.

@@ -157,7 +157,7 @@ func lastSIMD(i *simdjson.Iter) int64 {
 // in one order, so that the field which came after this one in the last document is mostly the next.
 func (d *documentDecoder) valuesSIMD(o *simdjson.Object) error {
 	var value simdjson.Iter
-	last := d.values[""]
+	last := &d.before
 	for {
 		key, kind, err := o.NextElementBytes(&value)
 		if err != nil || kind == simdjson.TypeNone {
@@ -170,8 +170,9 @@ func (d *documentDecoder) valuesSIMD(o *simdjson.Object) error {
 			}
 			last.next = known
 		}
-		last = last.next
-		d.store(last.leaf, d.row, d.simdValue(&value, kind))
+		if last = last.next; kind != simdjson.TypeNull {
+			d.store(last.leaf, d.row, d.simdValue(&value, kind))
+		}
 	}
 }
 
