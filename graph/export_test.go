@@ -5,3 +5,9 @@ var NewExecutorWith = newExecutor
 
 // GlobalID is the id of an event.
 var GlobalID = eventID
+
+// AppendRow appends a row of a page.
+type AppendRow = appendRow
+
+// List writes the rows of a page.
+var List = list

@@ -9,7 +9,6 @@ import (
 
 	"github.com/harrier-xdr/harrier/graph/columnar"
 	"github.com/harrier-xdr/harrier/graph/model"
-	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
 )
@@ -60,69 +59,4 @@ func Columnar(ctx context.Context, obj any, next graphql.Resolver) (any, error) 
 		return graphql.WriterFunc(func(out io.Writer) { _, _ = out.Write(w.Append(nil, &n.page.Rows[0], n.page.Rows[0].From)) }), err
 	}
 	return res, err
-}
-
-func newWriter(p *columnar.Plan) *columnar.Writer {
-	return columnar.NewWriter(p, func(k hunt.Key) string { return eventID(p.Class(), k) })
-}
-
-// rows writes the list field nodes, edges or events.
-func rows(ctx context.Context, c *model.Connection, field graphql.CollectedField) graphql.Marshaler {
-	class := c.Page.Plan.Query.Class
-	if field.Name == "edges" {
-		return edges(ctx, c, field, class)
-	}
-	w := newWriter(compileSelection(ctx, field.Selections, class))
-	return list(c.Page, func(b []byte, in *exec.Rows, row, _ int) []byte { return w.Append(b, in, row) })
-}
-
-// edges writes rows with their cursors.
-func edges(ctx context.Context, c *model.Connection, field graphql.CollectedField, class *ocsf.Class) graphql.Marshaler {
-	fields := graphql.CollectFields(graphql.GetOperationContext(ctx), field.Selections, []string{class.Type + "Edge", "HuntEdge"})
-	writers := make([]*columnar.Writer, len(fields))
-	for i, f := range fields {
-		if f.Name == "node" {
-			writers[i] = newWriter(compileSelection(ctx, f.Selections, class))
-		}
-	}
-	return list(c.Page, func(b []byte, in *exec.Rows, row, number int) []byte {
-		for i, f := range fields {
-			b = append(b, ",{"[min(1, max(0, 1-i))])
-			b = append(columnar.AppendString(b, f.Alias), ':')
-			switch {
-			case writers[i] != nil:
-				b = writers[i].Append(b, in, row)
-			case f.Name == "cursor":
-				b = columnar.AppendString(b, c.Cursor(columnar.Key(in, row), number))
-			default:
-				b = columnar.AppendString(b, field.Definition.Type.Name())
-			}
-		}
-		return append(b, '}')
-	})
-}
-
-// flushAt is how many bytes are gathered before they are written.
-const flushAt = 60 << 10
-
-// list writes every row of a page with one function, which gets the place of the row in its batch and its number within the page.
-func list(page *exec.Page, row func(b []byte, in *exec.Rows, row, number int) []byte) graphql.Marshaler {
-	return graphql.WriterFunc(func(out io.Writer) {
-		b := append(make([]byte, 0, flushAt+4096), '[')
-		n := 0
-		for i := range page.Rows {
-			in := &page.Rows[i]
-			for at := in.From; at < in.To; at++ {
-				if n > 0 {
-					b = append(b, ',')
-				}
-				if b = row(b, in, at, n); len(b) > flushAt {
-					_, _ = out.Write(b)
-					b = b[:0]
-				}
-				n++
-			}
-		}
-		_, _ = out.Write(append(b, ']'))
-	})
 }

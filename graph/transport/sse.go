@@ -85,7 +85,7 @@ func (s *events) next(out rendered) error {
 // oneLine keeps a line break in the data from ending the event. A valid JSON text has
 // raw line breaks only between tokens, where a space means the same.
 func oneLine(data []byte) []byte {
-	if !bytes.ContainsAny(data, "\r\n") {
+	if bytes.IndexByte(data, '\r') < 0 && bytes.IndexByte(data, '\n') < 0 {
 		return data
 	}
 	line := bytes.ReplaceAll(data, []byte("\r"), []byte(" "))
