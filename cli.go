@@ -12,6 +12,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
+
+	"github.com/harrier-xdr/harrier/hunt/heap"
 )
 
 // version is set by the build.
@@ -49,6 +51,7 @@ type program struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	defer heap.Reserve(heap.Gateway)()
 	p := &program{ctx: ctx, stdout: os.Stdout, stderr: os.Stderr, tty: isatty.IsTerminal(os.Stdout.Fd()), ttyErr: isatty.IsTerminal(os.Stderr.Fd())}
 	os.Exit(p.main(os.Args[1:]))
 }

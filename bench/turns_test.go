@@ -12,6 +12,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"github.com/harrier-xdr/harrier/hunt/heap"
 )
 
 // turn is one of several ways to do the same work.
@@ -52,6 +54,7 @@ func turnRounds() int {
 // do not depend on b.N.
 func inTurn(b *testing.B, rows int, turns []*turn, notes ...string) {
 	b.Helper()
+	defer heap.Reserve(heap.Gateway)() // as the gateway does, for all ways
 	before := load()
 	for i := range turnRounds() + 1 {
 		for _, t := range turns {

@@ -14,6 +14,7 @@ import (
 	arrowmemory "github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/heap"
 	"github.com/harrier-xdr/harrier/plugins/host"
 	"github.com/harrier-xdr/harrier/plugins/sdk"
 	"github.com/harrier-xdr/harrier/schema/ocsf"
@@ -66,6 +67,7 @@ func openBench(context.Context, sdk.Setup) (hunt.Connector, error) {
 }
 
 func BenchmarkSearch(b *testing.B) {
+	defer heap.Reserve(heap.Gateway)() // as the gateway does
 	conn := open(b, config(b, "bench"), setup(b))
 	var bytes int64
 	var took []float64
