@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -168,6 +169,26 @@ func (c *cluster) accessFaults(t *testing.T) map[string]sourceFault {
 		"no secret file, apart": {connection: c.strange(trusted+fmt.Sprintf("username: admin, password: 'file:%s/apart'", folder)) + ", isolation: process",
 			line: "DENIED SOURCE_DENIED", state: "DOWN",
 			says: []string{"file:" + folder + "/apart", "no such file"}, heal: func(t *testing.T) { write(t, folder, "apart", goodPassword+"\n") }},
+		"revoked key":        c.revoked(t, "revoked", ""),
+		"revoked key, apart": c.revoked(t, "revoked-apart", ", isolation: process"),
+	}
+}
+
+// revoked is a key that is revoked while the gateway runs. Another one is written where the settings point to; nothing is restarted.
+func (c *cluster) revoked(t *testing.T, name, more string) sourceFault {
+	t.Helper()
+	first := c.admin(t, "POST", "/_security/api_key", fmt.Sprintf(`{"name": %q}`, name))
+	second := c.admin(t, "POST", "/_security/api_key", fmt.Sprintf(`{"name": "%s-2"}`, name))
+	key := func(of map[string]any) string { return of["encoded"].(string) }
+	c.secrets = append(c.secrets, key(first), key(second))
+	file := write(t, t.TempDir(), "key", key(first))
+	return sourceFault{
+		connection: c.strange(fmt.Sprintf("ca: %q, api_key: 'file:%s'", c.ca, file)) + more, line: "DENIED SOURCE_DENIED", state: "DEGRADED or DOWN",
+		begin: func(t *testing.T) {
+			c.admin(t, "DELETE", "/_security/api_key", fmt.Sprintf(`{"ids": [%q]}`, first["id"]))
+		},
+		says: []string{"the credential is wrong or expired", "renew it where the settings point to"},
+		heal: func(t *testing.T) { write(t, filepath.Dir(file), "key", key(second)) },
 	}
 }
 

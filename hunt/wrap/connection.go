@@ -41,7 +41,7 @@ func New(open Opener, o Options) *Connection {
 	ref := c.options.Ref.String()
 	c.tasks = &tasks{log: func(event string, fields ...any) { c.options.Log(event, append(fields, "connection", ref)...) }}
 	c.life, c.end = context.WithCancelCause(context.Background())
-	c.opening = &opening{opener: open, backoff: c.options.Reopen, tasks: c.tasks, report: c.opened}
+	c.opening = &opening{opener: open, backoff: c.options.Reopen, tasks: c.tasks, report: c.opened, over: make(chan struct{})}
 	changed := func(of string) func(from, to string) {
 		return func(from, to string) { c.tasks.log("the breaker of "+of+" changed", "from", from, "to", to) }
 	}
@@ -69,6 +69,7 @@ func (c *Connection) Describe(ctx context.Context) (*hunt.Description, error) {
 	if err != nil {
 		return nil, c.located(err)
 	}
+	defer inner.leave()
 	permit, err := c.describing.acquire()
 	if err != nil {
 		return nil, c.located(err)
@@ -82,9 +83,7 @@ func (c *Connection) Describe(ctx context.Context) (*hunt.Description, error) {
 	permit.settle(err)
 	c.health.described(err, time.Since(began))
 	if err != nil {
-		if err.Code == hunt.SourceThrottled {
-			c.hold(err.RetryAfter)
-		}
+		c.learn(inner, err)
 		return nil, c.located(err)
 	}
 	c.heard(d)
@@ -191,6 +190,16 @@ func (c *Connection) scopes() []*scope {
 	return c.passes
 }
 
+// learn draws the consequences of a call of inner that failed.
+func (c *Connection) learn(inner *live, err *hunt.Error) {
+	switch err.Code {
+	case hunt.SourceThrottled:
+		c.hold(err.RetryAfter)
+	case hunt.SourceDenied:
+		c.opening.renew(inner)
+	}
+}
+
 // hold keeps searches back because the source asked for it.
 func (c *Connection) hold(d time.Duration) {
 	if d > 0 {
@@ -214,6 +223,7 @@ func (c *Connection) translate(r hunt.Request) (*hunt.Translation, *hunt.Error) 
 	if failure != nil {
 		return nil, failure
 	}
+	defer inner.leave()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), c.options.TranslateDeadline, late("translate", "the connector did not say in time what it would ask"))
 	defer cancel()
 	return bounded(ctx, c, func() (*hunt.Translation, *hunt.Error) { return translateOnce(inner, r) })
@@ -441,11 +451,11 @@ func (c *Connection) Close() error {
 	defer close(c.done)
 	c.end(errClosed())
 	c.health.close()
-	inner, release := c.opening.close()
-	defer release()
+	inner := c.opening.close()
 	defer c.options.Limits.forget(c.options.Ref)
 	idle := c.tasks.wait(closeWait)
 	if inner != nil {
+		defer inner.release()
 		c.closeErr = c.closeInner(inner)
 	}
 	if !idle && c.closeErr == nil {

@@ -1,4 +1,5 @@
-// Package wrap is what the host keeps around every connector, in process or behind the plugin wire: opening it again, limits, retries
+// Package wrap is what the host keeps around every connector, in process or behind the plugin wire: opening it again, also when its
+// credential is refused and another one may be there, limits, retries
 // and resuming, the breaker, deadlines, the memory share, answering identical searches once, the cache of results, and the record of
 // its health. New puts all of it around one connection, and the outcome is a hunt.Connector again.
 //

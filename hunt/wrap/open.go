@@ -17,7 +17,8 @@ const (
 )
 
 // opening opens a connection at its first use, and again after that failed, so that a source which was down at the start comes back by
-// itself. The opener runs in a goroutine of its own, for all who ask.
+// itself. It opens it anew when the source refuses the credential: another one may stand where the settings point to. The opener runs in
+// a goroutine of its own, for all who ask.
 type opening struct {
 	opener  Opener
 	backoff Backoff
@@ -25,17 +26,46 @@ type opening struct {
 	report  func(err *hunt.Error, took time.Duration)
 
 	mu       sync.Mutex
-	inner    hunt.Connector // nil until it is open
-	err      *hunt.Error    // of the last try
-	failures int
+	inner    *live       // nil until it is open
+	err      *hunt.Error // of the last try
+	failures int         // tries since it was open
+	renewals int         // one soon after the other
 	retryAt  time.Time
 	trying   chan struct{}      // closed when the try that is under way ends; nil if none is
-	cancel   context.CancelFunc // of the last try; a connection that is open may still use its context
+	cancel   context.CancelFunc // of the try that is under way, once it has begun
 	closed   bool
+	over     chan struct{} // closed with it
 }
 
-// connector returns the open connection. The error is that of the last try, with when it is tried next; BAD_CONFIG stays.
-func (o *opening) connector(ctx context.Context) (hunt.Connector, *hunt.Error) {
+// live is an open connection.
+type live struct {
+	hunt.Connector
+	release context.CancelFunc // ends the context in which it was opened, and which it may still use
+	calls   sync.WaitGroup     // under way; none begins once another connection is in its place
+}
+
+// leave ends a call that connector or now has begun.
+func (l *live) leave() { l.calls.Done() }
+
+// discard closes a connection in whose place another one is when its calls are over, or the opening is.
+func (l *live) discard(over <-chan struct{}) {
+	defer l.release()
+	defer func() { _ = recover() }() // nobody waits for it
+	idle := make(chan struct{})
+	go func() {
+		l.calls.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-over:
+	}
+	_ = l.Close()
+}
+
+// connector returns the open connection for a call, which the caller ends by leave. The error is that of the last try, with when it is
+// tried next; BAD_CONFIG stays.
+func (o *opening) connector(ctx context.Context) (*live, *hunt.Error) {
 	trying, inner, err := o.begin()
 	if trying == nil {
 		return inner, err
@@ -60,17 +90,43 @@ func (o *opening) unopened(message string) *hunt.Error {
 }
 
 // begin returns the connection or why there is none, and a try that is under way if that may change soon.
-func (o *opening) begin() (trying chan struct{}, c hunt.Connector, err *hunt.Error) {
+func (o *opening) begin() (trying chan struct{}, l *live, err *hunt.Error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.inner == nil && o.trying == nil && o.due() {
-		done := make(chan struct{})
-		if _, err := o.tasks.start(func() { o.try(done) }); err != nil {
+	if o.inner != nil {
+		o.inner.calls.Add(1)
+		return nil, o.inner, nil // also while another is opened
+	}
+	if o.trying == nil && o.due() {
+		if err := o.startLocked(); err != nil {
 			return nil, nil, err
 		}
-		o.trying = done
 	}
-	return o.trying, o.inner, o.failure()
+	return o.trying, nil, o.failure()
+}
+
+func (o *opening) startLocked() *hunt.Error {
+	done := make(chan struct{})
+	if _, err := o.tasks.start(func() { o.try(done) }); err != nil {
+		return err
+	}
+	o.trying, o.cancel = done, nil
+	return nil
+}
+
+// renew opens the connection anew because the source refuses the credential of refused. That one stays until another is open, and for good
+// if none can be opened.
+func (o *opening) renew(refused *live) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	since := time.Since(o.retryAt)
+	if o.inner != refused || o.trying != nil || since < 0 {
+		return
+	}
+	if since > o.backoff.Max {
+		o.renewals = 0
+	}
+	_ = o.startLocked() // it fails only when the connection is being closed
 }
 
 // due says whether to try now.
@@ -78,14 +134,18 @@ func (o *opening) due() bool {
 	return o.err == nil || o.err.Code != hunt.BadConfig && !time.Now().Before(o.retryAt)
 }
 
-// now returns the connection or why there is none, without waiting.
-func (o *opening) now() (hunt.Connector, *hunt.Error) {
+// now returns the connection for a call or why there is none, without waiting.
+func (o *opening) now() (*live, *hunt.Error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.inner == nil && o.err == nil {
+	switch {
+	case o.inner != nil:
+		o.inner.calls.Add(1)
+		return o.inner, nil
+	case o.err == nil:
 		return nil, o.unopened("the connection is not open yet")
 	}
-	return o.inner, o.failure()
+	return nil, o.failure()
 }
 
 // nextTry returns when the connection is tried again; the zero time if it is open, was not tried or cannot be opened at all.
@@ -121,14 +181,17 @@ func (o *opening) try(done chan struct{}) {
 		return
 	}
 	began, timer := time.Now(), time.AfterFunc(openTimeout, cancel)
-	inner, err := o.call(ctx)
+	opened, err := o.call(ctx)
 	timer.Stop()
-	if err != nil {
+	var inner *live
+	if err == nil {
+		inner = &live{Connector: opened, release: cancel}
+	} else {
 		cancel()
 	}
 	o.report(err, time.Since(began))
-	if !o.ended(inner, err) && inner != nil {
-		_ = inner.Close() // it came too late, and nobody waits for it
+	if useless := o.ended(inner, err); useless != nil {
+		useless.discard(o.over)
 	}
 }
 
@@ -140,36 +203,42 @@ func (o *opening) begun(cancel context.CancelFunc) bool {
 	return !o.closed
 }
 
-// ended takes what came of the try and says whether it is still wanted.
-func (o *opening) ended(inner hunt.Connector, err *hunt.Error) bool {
+// ended takes what came of a try, inner or err. It returns the connection that is of no use any more: the new one if it came too late, or
+// the one in whose place it is.
+func (o *opening) ended(inner *live, err *hunt.Error) (useless *live) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.trying = nil
-	if o.closed {
-		return false
+	switch {
+	case o.closed:
+		return inner
+	case err != nil:
+		o.failures++
+		o.retryAt = time.Now().Add(max(o.backoff.after(o.failures), err.RetryAfter))
+		if o.inner == nil {
+			o.err = err
+		}
+		return nil
 	}
-	if o.inner, o.err = inner, err; err == nil {
-		o.failures = 0
-		return true
+	useless, o.inner, o.err, o.failures = o.inner, inner, nil, 0
+	if useless != nil {
+		o.renewals++
+		o.retryAt = time.Now().Add(o.backoff.after(o.renewals)) // if this one is refused as well
 	}
-	o.failures++
-	o.retryAt = time.Now().Add(max(o.backoff.after(o.failures), err.RetryAfter))
-	return true
+	return useless
 }
 
-// close ends a try that is under way and returns the open connection, nil if there is none. release ends the context in which it was
-// opened; it is for after the connection's own Close.
-func (o *opening) close() (inner hunt.Connector, release func()) {
+// close ends a try that is under way and returns the open connection, nil if there is none. Its context ends with its release, which is
+// for after its own Close.
+func (o *opening) close() *live {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	if o.cancel == nil {
-		return nil, func() {}
-	}
-	if o.inner == nil {
+	close(o.over)
+	if o.trying != nil && o.cancel != nil {
 		o.cancel()
 	}
-	return o.inner, o.cancel
+	return o.inner
 }
 
 func (o *opening) call(ctx context.Context) (inner hunt.Connector, failure *hunt.Error) {

@@ -3,6 +3,7 @@ package wrap
 import (
 	"cmp"
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/harrier-xdr/harrier/hunt"
@@ -12,9 +13,15 @@ import (
 // connection is closed or openTimeout has passed, not with the hunt that asked first.
 type Opener func(ctx context.Context) (hunt.Connector, error)
 
-// Opened returns the opener of a connection that is open already.
+// Opened returns the opener of a connection that is open already. It cannot be opened anew.
 func Opened(c hunt.Connector) Opener {
-	return func(context.Context) (hunt.Connector, error) { return c, nil }
+	var given atomic.Bool
+	return func(context.Context) (hunt.Connector, error) {
+		if given.Swap(true) {
+			return nil, hunt.Errorf(hunt.SourceUnavailable, "the connection was opened by the program and cannot be opened anew")
+		}
+		return c, nil
+	}
 }
 
 // Options say how a connection is kept. Ref is required; everything else has a default that fits.

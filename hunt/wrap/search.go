@@ -119,10 +119,11 @@ func (s *search) deadline() (at time.Time, ok bool) {
 // try asks once. A frame that cannot be read (a batch without its columns, say) is a defect of the connector.
 func (s *search) try(ctx context.Context) (err *hunt.Error) {
 	inner, err := s.c.opening.connector(ctx)
-	if err == nil {
-		err = s.c.searching.refuses()
-	}
 	if err != nil {
+		return err
+	}
+	defer inner.leave()
+	if err := s.c.searching.refuses(); err != nil {
 		return err
 	}
 	slot, err := s.admit(ctx)
@@ -134,7 +135,12 @@ func (s *search) try(ctx context.Context) (err *hunt.Error) {
 		slot.release()
 		return err
 	}
-	defer func() { s.settle(ctx, permit, err) }()
+	defer func() {
+		s.settle(ctx, permit, err)
+		if err != nil && ctx.Err() == nil {
+			s.c.learn(inner, err)
+		}
+	}()
 	g := guardSearch(ctx, guardOptions{s.c.tasks, s.clock, s.c.options.FrameDeadline}, func(ctx context.Context) iter.Seq2[hunt.Frame, error] {
 		return inner.Search(ctx, s.t)
 	})
@@ -214,9 +220,6 @@ func (s *search) settle(ctx context.Context, p *permit, err *hunt.Error) {
 		p.settle(err)
 	}
 	s.c.health.failed(err)
-	if err.Code == hunt.SourceThrottled {
-		s.c.hold(err.RetryAfter)
-	}
 }
 
 // admit takes the search through the limits of the source. It does not wait beyond the deadline.
