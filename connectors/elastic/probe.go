@@ -20,6 +20,10 @@ func (s *search) probe(bounds period) (period, error) {
 	var gaps []gap
 	for _, p := range s.parts {
 		r := request{at: bounds, size: size, sorted: !s.many()}
+		alone := !r.sorted && len(s.parts) == 1 // what the answer says is of the whole search
+		if alone {
+			r.aggs = p.scale.limits()
+		}
 		if r.sorted && s.limited() && s.product.name == productElasticsearch {
 			r.total = fmt.Sprint(size + 1) // so that it need not look at all
 		}
@@ -36,9 +40,13 @@ func (s *search) probe(bounds period) (period, error) {
 		if e.total.Relation == "eq" && e.total.Value <= int64(e.count) {
 			continue
 		}
-		if !r.sorted && len(s.parts) == 1 && e.total.Relation == "eq" {
+		if alone && e.total.Relation == "eq" {
 			s.expected = e.total.Value
 			p.setShards(e.Shards.Total)
+			err = s.widen(&s.spread, bounds, e)
+		}
+		if err != nil {
+			return rest, err
 		}
 		if !r.sorted || e.count == 0 || e.count < size && len(found) == 0 {
 			d.discard()

@@ -21,6 +21,7 @@ import (
 // Bounds of a search.
 const (
 	parallel    = 6    // windows or slices that are read at a time: some are decoded while the cluster reads others
+	ahead       = 12   // windows that are read or wait to be handed on: the next in order may take longer than the others
 	firstRows   = 5000 // of the first page, if nothing is known of the size of the documents
 	heavyRows   = 1000 // the same, where whole documents are read
 	sampleRows  = 500  // the same, where many rows are wanted: if there are more, they are read again with the others
@@ -82,10 +83,12 @@ type search struct {
 
 	notes    chan hunt.Frame // from the goroutines that read windows
 	decoders chan decoder    // idle ones
+	reading  chan struct{}   // has an element for each window that is read
 	workers  sync.WaitGroup
 	perRow   atomic.Int64 // bytes of a document as it came lately; 0 before the first
 	promised atomic.Int64 // rows that the points in time hold
 	expected int64        // rows that the only part had when the first of them were asked for, if a sweep is to count them; else 0
+	spread   bucket       // when those rows were; none if that is not known
 	seen     atomic.Int64 // rows of them that were counted
 	rows     int64        // rows that came
 
@@ -101,7 +104,7 @@ func (e *Elastic) newSearch(ctx context.Context, t *hunt.Translation) (*search, 
 		return nil, err
 	}
 	s := &search{e: e, t: t, ctx: ctx, state: st, product: st.product, exact: true, notes: make(chan hunt.Frame, 16),
-		decoders: make(chan decoder, parallel+1), told: map[string]bool{}}
+		decoders: make(chan decoder, parallel+1), reading: make(chan struct{}, parallel), told: map[string]bool{}}
 	if s.src = st.source(t.Request.Stream, t.Request.Class); s.src == nil {
 		return nil, e.client.fail(hunt.SourceChanged, true, "the stream "+t.Request.Stream+" of "+t.Request.Class.Name+" is not there any more")
 	}

@@ -239,16 +239,34 @@ func (s *search) merge(w *window, pieces []*piece) error {
 	if err := s.send(w, first); err != nil {
 		return err
 	}
+	ready := make(chan chan *piece, parallel)
+	s.workers.Go(func() {
+		defer close(ready)
+		s.gather(left, ready)
+	})
+	for p := range ready {
+		if err := s.send(w, <-p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather makes pieces of the rows of runs, several at a time, and announces them in order.
+func (s *search) gather(left *runs, ready chan<- chan *piece) {
 	for len(left.heap) > 0 {
 		picked := make([]vector.Place, 0, s.e.cfg.BatchRows)
 		for len(picked) < s.e.cfg.BatchRows && len(left.heap) > 0 {
 			picked = append(picked, left.take())
 		}
-		if err := s.send(w, &piece{rec: vector.Gather(left.batches, picked)}); err != nil {
-			return err
+		made := make(chan *piece, 1)
+		select {
+		case ready <- made:
+		case <-s.ctx.Done():
+			return
 		}
+		s.workers.Go(func() { made <- &piece{rec: vector.Gather(left.batches, picked)} })
 	}
-	return nil
 }
 
 // send hands a piece to the consumer.

@@ -39,11 +39,10 @@ func (s *search) readOn(rest period) error {
 		s.workers.Wait() // they see the end of their context
 		s.ctx = outer
 	}()
-	ahead := parallel - 1
+	queue := make(chan *window, ahead-1)
 	if s.sweeps() {
-		ahead = 1 // each of them is read by several, and holds much
+		queue = make(chan *window, 1) // each of them is read by several, and holds much
 	}
-	queue := make(chan *window, ahead)
 	planned := make(chan error, 1)
 	s.workers.Go(func() {
 		planned <- s.plan(rest, queue)
@@ -111,18 +110,33 @@ func (s *search) plan(rest period, queue chan<- *window) error {
 	s.expected = 0 // they are counted
 	d := &reader{decoder: s.decoder()}
 	defer s.free(d.decoder)
-	at, total, gaps, err := s.extent(rest, d)
+	if s.spread.rows == 0 {
+		at, gaps, err := s.extent(rest, d)
+		if err == nil {
+			err = s.promise(rest, at.rows, gaps, queue)
+		}
+		if err != nil {
+			return err
+		}
+		return s.cut(at, queue, d)
+	}
+	counted, err := s.histogram(rest, s.spread, d)
+	if err == nil {
+		err = s.promise(rest, counted.total, counted.gaps, queue)
+	}
 	if err != nil {
 		return err
 	}
+	return s.startAll(bucket{rest, counted.total}, counted.parts, queue, d)
+}
+
+// promise notes how many rows there are, and queues what is known to be missing among them.
+func (s *search) promise(rest period, total int64, gaps []gap, queue chan<- *window) error {
 	s.promised.Store(total)
 	first := &window{at: rest, pieces: make(chan *piece, 1)}
 	first.pieces <- s.finish(rows{}, rest, gaps)
 	close(first.pieces)
-	if err := s.enqueue(first, queue); err != nil {
-		return err
-	}
-	return s.cut(bucket{at, total}, queue, d)
+	return s.enqueue(first, queue)
 }
 
 func (s *search) enqueue(w *window, queue chan<- *window) error {
@@ -134,14 +148,21 @@ func (s *search) enqueue(w *window, queue chan<- *window) error {
 	}
 }
 
-// start queues a window and reads it.
+// start queues a window and reads it, as soon as one of those before it has been read.
 func (s *search) start(b bucket, queue chan<- *window) error {
 	w := &window{at: b.period, pieces: make(chan *piece, 1)}
 	if err := s.enqueue(w, queue); err != nil {
 		return err
 	}
+	select {
+	case s.reading <- struct{}{}:
+	case <-s.ctx.Done():
+		close(w.pieces)
+		return s.ctx.Err()
+	}
 	s.workers.Go(func() {
 		defer close(w.pieces)
+		defer func() { <-s.reading }()
 		d := &reader{decoder: s.decoder()}
 		defer s.free(d.decoder)
 		var err error
@@ -159,28 +180,42 @@ func (s *search) start(b bucket, queue chan<- *window) error {
 }
 
 // extent asks how many rows there are in a period, and from when to when they are.
-func (s *search) extent(rest period, d *reader) (at period, total int64, gaps []gap, err error) {
-	at = period{rest.to, rest.from}
+func (s *search) extent(rest period, d *reader) (at bucket, gaps []gap, err error) {
 	for _, p := range s.parts {
-		aggs := fmt.Sprintf(`{"min":{"min":{"field":%s}},"max":{"max":{"field":%s}}}`, quote(p.scale.field), quote(p.scale.field))
-		e, found, err := s.ask(p, request{at: rest, aggs: aggs}, d)
+		e, found, err := s.ask(p, request{at: rest, aggs: p.scale.limits()}, d)
 		gaps = append(gaps, found...)
+		if err == nil && e != nil {
+			err = s.widen(&at, rest, e)
+		}
 		if err != nil {
-			return at, 0, gaps, err
+			return at, gaps, err
 		}
-		if e == nil || e.total.Value == 0 {
-			continue
-		}
-		var limits struct{ Min, Max struct{ Value float64 } }
-		if err := json.Unmarshal(e.Aggs, &limits); err != nil {
-			return at, 0, gaps, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer lacks its aggregations")
-		}
-		total += e.total.Value
-		// The cluster counts in 64-bit floats, which are exact only up to 2^53.
-		at.from = min(at.from, max(rest.from, whole64(math.Nextafter(limits.Min.Value, math.Inf(-1)))))
-		at.to = max(at.to, min(rest.to, whole64(math.Nextafter(limits.Max.Value, math.Inf(1)))+1))
 	}
-	return at, total, gaps, nil
+	return at, gaps, nil
+}
+
+// limits are the aggregations that widen reads.
+func (s scale) limits() string {
+	return fmt.Sprintf(`{"min":{"min":{"field":%s}},"max":{"max":{"field":%s}}}`, quote(s.field), quote(s.field))
+}
+
+// widen adds to a bucket the rows of a part, of which an answer says how many they are and from when to when, within a period.
+func (s *search) widen(at *bucket, within period, e *envelope) error {
+	if e.total.Value == 0 {
+		return nil
+	}
+	var limits struct{ Min, Max struct{ Value float64 } }
+	if err := json.Unmarshal(e.Aggs, &limits); err != nil {
+		return s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer lacks its aggregations")
+	}
+	if at.rows == 0 {
+		at.period = period{within.to, within.from}
+	}
+	at.rows += e.total.Value
+	// The cluster counts in 64-bit floats, which are exact only up to 2^53.
+	at.from = min(at.from, max(within.from, whole64(math.Nextafter(limits.Min.Value, math.Inf(-1)))))
+	at.to = max(at.to, min(within.to, whole64(math.Nextafter(limits.Max.Value, math.Inf(1)))+1))
+	return nil
 }
 
 // whole64 is the whole number below, within 64 bits.
@@ -224,10 +259,15 @@ func (s *search) cut(b bucket, queue chan<- *window, d *reader) error {
 	if b.rows <= s.target() || b.to-b.from == 1 {
 		return s.start(b, queue)
 	}
-	parts, err := s.histogram(b, d)
+	counted, err := s.histogram(b.period, b, d) // the reading of the windows tells of gaps
 	if err != nil {
 		return err
 	}
+	return s.startAll(b, counted.parts, queue, d)
+}
+
+// startAll makes windows of the parts of a bucket, which cover it, and starts to read them.
+func (s *search) startAll(b bucket, parts []bucket, queue chan<- *window, d *reader) error {
 	if s.t.Request.Order == hunt.TimeDesc {
 		slices.Reverse(parts)
 	}
@@ -265,27 +305,32 @@ func (s *search) cut(b bucket, queue chan<- *window, d *reader) error {
 	return flush()
 }
 
-// histogram counts the rows of a bucket in parts of equal length, which together cover it.
-func (s *search) histogram(b bucket, d *reader) ([]bucket, error) {
-	buckets := max(2, min(mostBuckets, 8*b.rows/s.target()))
-	width := max(1, (b.to-b.from+buckets-1)/buckets)
-	if b.to < b.from+width { // does not fit into 64 bits
+// distribution is what a histogram says of a period.
+type distribution struct {
+	parts []bucket // cover the period
+	total int64    // rows
+	gaps  []gap    // what the cluster has not counted
+}
+
+// histogram counts the rows of a period in parts of equal length, which fit what is known of the rows in it.
+func (s *search) histogram(at period, known bucket, d *reader) (out distribution, err error) {
+	buckets := max(2, min(mostBuckets, 8*known.rows/s.target()))
+	width := max(1, (known.to-known.from+buckets-1)/buckets)
+	if known.to < known.from+width { // does not fit into 64 bits
 		width = math.MaxInt64 / buckets
 	}
 	rows := map[int64]int64{}
 	for _, p := range s.parts {
-		aggs := fmt.Sprintf(`{"h":{"histogram":{"field":%s,"interval":%d,"min_doc_count":1}}}`, quote(p.scale.field), width)
-		if p.scale.date {
-			aggs = fmt.Sprintf(`{"h":{"date_histogram":{"field":%s,"fixed_interval":"%dms","min_doc_count":1}}}`, quote(p.scale.field), width)
-		}
-		e, _, err := s.ask(p, request{at: b.period, aggs: aggs}, d) // the reading of the windows tells of gaps
+		e, found, err := s.ask(p, request{at: at, aggs: p.scale.histogram(width)}, d)
+		out.gaps = append(out.gaps, found...)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		if e == nil {
 			continue
 		}
-		var out struct {
+		out.total += e.total.Value
+		var answer struct {
 			H struct {
 				Buckets []struct {
 					Key  float64 `json:"key"`
@@ -293,14 +338,23 @@ func (s *search) histogram(b bucket, d *reader) ([]bucket, error) {
 				} `json:"buckets"`
 			} `json:"h"`
 		}
-		if err := json.Unmarshal(e.Aggs, &out); err != nil {
-			return nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer lacks its aggregations")
+		if err := json.Unmarshal(e.Aggs, &answer); err != nil {
+			return out, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer lacks its aggregations")
 		}
-		for _, got := range out.H.Buckets {
-			rows[max(b.from, whole64(got.Key))] += got.Rows
+		for _, got := range answer.H.Buckets {
+			rows[max(at.from, whole64(got.Key))] += got.Rows
 		}
 	}
-	return contiguous(b, rows, width), nil
+	out.parts = contiguous(bucket{at, out.total}, rows, width)
+	return out, nil
+}
+
+// histogram is the aggregation that counts rows by time, in buckets of a width.
+func (s scale) histogram(width int64) string {
+	if s.date {
+		return fmt.Sprintf(`{"h":{"date_histogram":{"field":%s,"fixed_interval":"%dms","min_doc_count":1}}}`, quote(s.field), width)
+	}
+	return fmt.Sprintf(`{"h":{"histogram":{"field":%s,"interval":%d,"min_doc_count":1}}}`, quote(s.field), width)
 }
 
 // contiguous makes buckets of a width, and of the gaps between them, that cover b, out of the starts of those that have rows.
