@@ -8,7 +8,7 @@ import (
 
 // What programs ask for, in bytes. A plugin has less to do, and may have a limit of its own.
 const (
-	Gateway = 64 << 20
+	Gateway = 128 << 20
 	Plugin  = 32 << 20
 )
 
