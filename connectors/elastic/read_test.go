@@ -1,6 +1,7 @@
 package elastic_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -240,6 +241,48 @@ func TestExactlyOnce(t *testing.T) {
 		}
 		if open := contexts(t, n); open > before {
 			t.Errorf("%d search contexts are open, %d were before", open, before)
+		}
+	})
+}
+
+// TestLimitedSearchReadsLittle: a consumer that has enough after some rows costs the cluster about as many; one that goes on gets all.
+func TestLimitedSearchReadsLittle(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node.Node) {
+		const rows, limit = 20_000, 3001
+		s := connections()
+		rec := events(s, rows, func(i int) int64 { return 1_767_000_000_000_000 + int64(i)*int64(time.Minute/time.Microsecond) })
+		e := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "little"}, elastic.Options{})
+		if err := ingest(t.Context(), e, "a", hunttest.Data{Stream: s, Record: rec}); err != nil {
+			t.Fatal(err)
+		}
+		var documents atomic.Int64
+		p := newProxy(t, n)
+		p.set(nil, func(r *http.Response) error {
+			return rewrite(r, func(body []byte) []byte {
+				documents.Add(int64(bytes.Count(body, []byte(`{"_index":`))))
+				return body
+			})
+		})
+		through := open(t, elastic.Config{URLs: []string{p.URL}, Prefix: "little", BatchRows: 1000}, elastic.Options{})
+		if _, err := through.Describe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, columns := range [][]string{{"dst_endpoint.port"}, {"dst_endpoint.port", ocsf.ColRaw}} { // by value and by document
+			for _, order := range []hunt.Order{hunt.TimeAsc, hunt.TimeDesc} {
+				r := everything(s, columns...)
+				r.Order, r.Limit = order, limit
+				documents.Store(0)
+				got := search(t, through, r, limit)
+				got.ordered(t, order)
+				if n := documents.Load(); got.err != nil || len(got.uids) < limit || n > 2*limit {
+					t.Errorf("%s %v: %v; the cluster gave %d documents for %d rows", order, columns, got.err, n, len(got.uids))
+				}
+				if got := search(t, through, r, 0); len(got.uids) != rows {
+					t.Errorf("%s %v: %d rows, want %d", order, columns, len(got.uids), rows)
+				} else {
+					got.complete(t, order)
+				}
+			}
 		}
 	})
 }

@@ -25,8 +25,9 @@ const (
 
 // window is a period under way.
 type window struct {
-	at     period
-	pieces chan *piece // closed at the end
+	at      period
+	pieces  chan *piece // closed at the end
+	counted bool        // by the queue
 }
 
 // readOn reads a period window by window and yields the rows.
@@ -39,16 +40,16 @@ func (s *search) readOn(rest period) error {
 		s.workers.Wait() // they see the end of their context
 		s.ctx = outer
 	}()
-	queue := make(chan *window, ahead-1)
+	q := newQueue(ahead, s.t.Request.Limit)
 	if s.sweeps() {
-		queue = make(chan *window, 1) // each of them is read by several, and holds much
+		q = newQueue(2, s.t.Request.Limit) // each of them is read by several, and holds much
 	}
 	planned := make(chan error, 1)
 	s.workers.Go(func() {
-		planned <- s.plan(rest, queue)
-		close(queue)
+		planned <- s.plan(rest, q)
+		close(q.windows)
 	})
-	for w := range queue {
+	for w := range q.windows {
 		for {
 			p, ok, err := s.next(w)
 			if err != nil {
@@ -67,6 +68,7 @@ func (s *search) readOn(rest period) error {
 				return err
 			}
 		}
+		q.done(s.ctx, w)
 	}
 	if err := <-planned; err != nil {
 		return err
@@ -103,9 +105,9 @@ func (s *search) settle(rest period) error {
 }
 
 // plan cuts a period into windows, starts to read them, and queues them in the request's order.
-func (s *search) plan(rest period, queue chan<- *window) error {
+func (s *search) plan(rest period, q *queue) error {
 	if s.sweeps() && s.expected > 0 && s.expected <= s.target() {
-		return s.start(bucket{rest, s.expected}, queue)
+		return s.start(bucket{rest, s.expected}, q)
 	}
 	s.expected = 0 // they are counted
 	d := &reader{decoder: s.decoder()}
@@ -113,45 +115,39 @@ func (s *search) plan(rest period, queue chan<- *window) error {
 	if s.spread.rows == 0 {
 		at, gaps, err := s.extent(rest, d)
 		if err == nil {
-			err = s.promise(rest, at.rows, gaps, queue)
+			err = s.promise(rest, at.rows, gaps, q)
 		}
 		if err != nil {
 			return err
 		}
-		return s.cut(at, queue, d)
+		return s.cut(at, q, d)
 	}
 	counted, err := s.histogram(rest, s.spread, d)
 	if err == nil {
-		err = s.promise(rest, counted.total, counted.gaps, queue)
+		err = s.promise(rest, counted.total, counted.gaps, q)
 	}
 	if err != nil {
 		return err
 	}
-	return s.startAll(bucket{rest, counted.total}, counted.parts, queue, d)
+	return s.startAll(bucket{rest, counted.total}, counted.parts, q, d)
 }
 
 // promise notes how many rows there are, and queues what is known to be missing among them.
-func (s *search) promise(rest period, total int64, gaps []gap, queue chan<- *window) error {
+func (s *search) promise(rest period, total int64, gaps []gap, q *queue) error {
 	s.promised.Store(total)
 	first := &window{at: rest, pieces: make(chan *piece, 1)}
 	first.pieces <- s.finish(rows{}, rest, gaps)
 	close(first.pieces)
-	return s.enqueue(first, queue)
-}
-
-func (s *search) enqueue(w *window, queue chan<- *window) error {
-	select {
-	case queue <- w:
-		return nil
-	case <-s.ctx.Done():
-		return s.ctx.Err()
-	}
+	return q.put(s.ctx, first)
 }
 
 // start queues a window and reads it, as soon as one of those before it has been read.
-func (s *search) start(b bucket, queue chan<- *window) error {
+func (s *search) start(b bucket, q *queue) error {
 	w := &window{at: b.period, pieces: make(chan *piece, 1)}
-	if err := s.enqueue(w, queue); err != nil {
+	if err := q.admit(s.ctx, w, b.rows); err != nil {
+		return err
+	}
+	if err := q.put(s.ctx, w); err != nil {
 		return err
 	}
 	select {
@@ -245,29 +241,29 @@ func (s *search) target() int64 {
 	if s.byValue.Load() {
 		most = page * valuePages
 	}
-	if limit := int64(s.t.Request.Limit); limit > 0 && limit < most {
-		return max(page, limit)
+	if limit := int64(s.t.Request.Limit); limit > 0 && limit+limit/4 < most {
+		return max(page, limit+limit/4) // the first window is to be enough, and buckets do not end where it would be
 	}
 	return most
 }
 
 // cut cuts a bucket into windows of about target rows and starts to read them.
-func (s *search) cut(b bucket, queue chan<- *window, d *reader) error {
+func (s *search) cut(b bucket, q *queue, d *reader) error {
 	if b.from >= b.to {
 		return nil
 	}
 	if b.rows <= s.target() || b.to-b.from == 1 {
-		return s.start(b, queue)
+		return s.start(b, q)
 	}
 	counted, err := s.histogram(b.period, b, d) // the reading of the windows tells of gaps
 	if err != nil {
 		return err
 	}
-	return s.startAll(b, counted.parts, queue, d)
+	return s.startAll(b, counted.parts, q, d)
 }
 
 // startAll makes windows of the parts of a bucket, which cover it, and starts to read them.
-func (s *search) startAll(b bucket, parts []bucket, queue chan<- *window, d *reader) error {
+func (s *search) startAll(b bucket, parts []bucket, q *queue, d *reader) error {
 	if s.t.Request.Order == hunt.TimeDesc {
 		slices.Reverse(parts)
 	}
@@ -280,7 +276,7 @@ func (s *search) startAll(b bucket, parts []bucket, queue chan<- *window, d *rea
 		if at.from == at.to || at.rows == 0 && exact {
 			return nil
 		}
-		return s.start(at, queue)
+		return s.start(at, q)
 	}
 	for _, next := range parts {
 		large := next.rows > s.target() && next.to-next.from > 1
@@ -291,7 +287,7 @@ func (s *search) startAll(b bucket, parts []bucket, queue chan<- *window, d *rea
 		}
 		switch {
 		case large:
-			if err := s.cut(next, queue, d); err != nil {
+			if err := s.cut(next, q, d); err != nil {
 				return err
 			}
 		case open.from == open.to:
@@ -300,6 +296,11 @@ func (s *search) startAll(b bucket, parts []bucket, queue chan<- *window, d *rea
 			open = next
 		default:
 			open = bucket{period{min(open.from, next.from), max(open.to, next.to)}, open.rows + next.rows}
+		}
+		if q.full(open.rows) {
+			if err := flush(); err != nil {
+				return err
+			}
 		}
 	}
 	return flush()

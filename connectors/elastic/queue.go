@@ -1,0 +1,82 @@
+package elastic
+
+import "context"
+
+// queue holds windows in the request's order, from the goroutine that plans them to the one that hands their rows on. It bounds how much is
+// read ahead: by a number of windows, and, if the consumer may soon have enough, by rows.
+type queue struct {
+	windows chan *window
+	handed  chan struct{} // an element for each counted window whose rows were handed on
+
+	// Of the planning goroutine.
+	allowed int64 // rows that may be started now; 0 for any number
+	started int64 // rows of all counted windows
+	open    int   // counted windows that were not handed on yet
+}
+
+// newQueue makes a queue for a consumer that may have enough after some rows; 0 if it wants all.
+func newQueue(windows, enough int) *queue {
+	return &queue{windows: make(chan *window, windows-1), handed: make(chan struct{}, windows+1), allowed: int64(enough)}
+}
+
+// put queues a window.
+func (q *queue) put(ctx context.Context, w *window) error {
+	select {
+	case q.windows <- w:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// admit waits until a window of some rows may be started: while fewer are started than may be enough, or when all of those were handed on
+// and it was not enough. Then twice as many may be.
+func (q *queue) admit(ctx context.Context, w *window, rows int64) error {
+	if q.allowed == 0 {
+		return nil
+	}
+	for q.open > 0 && q.started >= q.allowed {
+		select {
+		case <-q.handed:
+			q.open--
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for q.started >= q.allowed {
+		q.allowed *= 2
+	}
+	q.drain()
+	w.counted = true
+	q.started += rows
+	q.open++
+	return nil
+}
+
+// drain takes note of what was handed on meanwhile.
+func (q *queue) drain() {
+	for {
+		select {
+		case <-q.handed:
+			q.open--
+		default:
+			return
+		}
+	}
+}
+
+// full says whether these rows and those that are started may be enough.
+func (q *queue) full(rows int64) bool {
+	return q.allowed > 0 && q.started < q.allowed && q.started+rows >= q.allowed
+}
+
+// done notes that all rows of a window were handed on.
+func (q *queue) done(ctx context.Context, w *window) {
+	if !w.counted {
+		return
+	}
+	select {
+	case q.handed <- struct{}{}:
+	case <-ctx.Done():
+	}
+}
