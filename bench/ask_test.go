@@ -103,7 +103,10 @@ func (c *comparison) document(roots []root) (query string, variables map[string]
 }
 
 // reply is what a comparison reads of an answer.
-type reply map[string]struct {
+type reply map[string]field
+
+// field is one of them.
+type field struct {
 	PageInfo struct {
 		HasNextPage bool
 		EndCursor   *string
