@@ -37,11 +37,18 @@ Examples:
 
 // Run checks the plugin behaviour by behaviour.
 func (c pluginCheckCmd) Run(p *program) error {
-	open, err := c.opener(p)
+	settings, err := c.settings()
 	if err != nil {
 		return err
 	}
-	session, err := conformance.Suite{Connect: open, Identity: c.identity(), Thorough: c.Thorough}.Begin(p.ctx)
+	suite := conformance.Suite{Identity: c.identity(), Thorough: c.Thorough}
+	if suite.Connect, err = c.opener(p, settings); err != nil {
+		return err
+	}
+	if len(host.References(settings)) > 0 {
+		suite.Secrets = []string{host.Hidden} // the host has taken them out
+	}
+	session, err := suite.Begin(p.ctx)
 	if err != nil {
 		return err
 	}
@@ -66,16 +73,22 @@ func (pluginCheckCmd) identity() hunt.Identity {
 	return hunt.Identity{Tenant: "check", Connection: "check"}
 }
 
-// opener reads the settings once and starts a process for every connection that the suite asks for.
-func (c pluginCheckCmd) opener(p *program) (func(context.Context) (hunt.Connector, error), error) {
-	var settings []byte
+func (c pluginCheckCmd) settings() ([]byte, error) {
+	if c.Settings == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.Settings)
+	if err != nil {
+		return nil, configError(c.Settings, "cannot be read: %v", unwrapPath(err))
+	}
+	return text, nil
+}
+
+// opener starts a process for every connection that the suite asks for.
+func (c pluginCheckCmd) opener(p *program, settings []byte) (func(context.Context) (hunt.Connector, error), error) {
 	base := "."
 	if c.Settings != "" {
-		text, err := os.ReadFile(c.Settings)
-		if err != nil {
-			return nil, configError(c.Settings, "cannot be read: %v", unwrapPath(err))
-		}
-		settings, base = text, filepath.Dir(c.Settings)
+		base = filepath.Dir(c.Settings)
 	}
 	log, err := p.logger("warn")
 	if err != nil {

@@ -483,11 +483,15 @@ func randomEvents(id hunt.Identity) (hunt.Connector, error) {
 }
 
 // withFault is a connector that does what a file says: "once" and "always" kill the process in a search, "lie" leaves out a row of every
-// answer to a condition.
-func withFault(c hunt.Connector, file string) hunt.Connector {
+// answer to a condition, "tell" fails with the token in the message.
+func withFault(c hunt.Connector, file, token string) hunt.Connector {
 	out := &flaky{Connector: c}
 	spoil := func(_ context.Context, tr *hunt.Translation, frames iter.Seq2[hunt.Frame, error], yield func(hunt.Frame, error) bool) {
 		word, _ := os.ReadFile(file) // it may be gone, which is no word
+		if string(word) == "tell" && !hunt.IsTrue(tr.Request.Where) {
+			yield(nil, &hunt.Error{Code: hunt.SourceFailed, Message: "refused " + token})
+			return
+		}
 		for f, err := range frames {
 			b, batch := f.(*hunt.Batch)
 			switch {

@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 		case "faulty-plugin":
 			os.Exit(servePlugin(func(_ context.Context, s sdk.Setup) (hunt.Connector, error) {
 				c, err := randomEvents(s.ID)
-				return withFault(c, os.Args[2]), err
+				token, _ := s.Secret("env:FAULTY_TOKEN") // few settings name it
+				return withFault(c, os.Args[2], token), err
 			}))
 		}
 	}

@@ -86,6 +86,8 @@ func TestTheExampleKeepsTheContract(t *testing.T) {
 	kept := 0
 	for name, o := range checked(t, out) {
 		switch {
+		case name == "Secrets" && o.Outcome != "KEPT":
+			t.Errorf("its settings name a secret: %+v", o)
 		case o.Outcome == "KEPT" && len(o.Problems) == 0:
 			kept++
 		case o.Outcome != "SKIPPED" || o.Skipped == "":
@@ -110,6 +112,16 @@ func TestALyingPluginIsFound(t *testing.T) {
 	}
 	if o := lines["Describe"]; o.Outcome != "KEPT" {
 		t.Errorf("what it does not break: %+v", o)
+	}
+}
+
+// TestAPluginThatTellsItsSecretIsFound, though the host takes the secret out of what it says.
+func TestAPluginThatTellsItsSecretIsFound(t *testing.T) {
+	t.Setenv("FAULTY_TOKEN", "hunter2-hunter2")
+	dir := t.TempDir()
+	status, out, errs := run(t, "plugin", "check", os.Args[0], "faulty-plugin", write(t, dir, "fault", "tell"), "--settings", write(t, dir, "settings.yaml", "token: env:FAULTY_TOKEN\n"))
+	if status != 1 || !strings.Contains(out, "shows a secret of the connection") || strings.Contains(out+errs, "hunter2") {
+		t.Errorf("status %d: %.2000s %s", status, out, errs)
 	}
 }
 

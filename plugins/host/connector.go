@@ -211,6 +211,9 @@ func (c *connector) describe(ctx context.Context) (*hunt.Description, error) {
 	if err != nil {
 		return nil, c.failed(ctx, s, err)
 	}
+	if c.secrets.describes(answer) {
+		return nil, hunt.Errorf(hunt.PluginProtocol, "the plugin put a secret into its description")
+	}
 	said, err := protocol.DecodeDescribed(answer, known)
 	if err != nil {
 		return nil, err

@@ -273,9 +273,15 @@ func TestSecretsStayInside(t *testing.T) {
 	r.Limit = 1
 	_, err = conn.Translate(r)
 	leak := wantError(t, err, hunt.PluginProtocol, "secret into the native query")
+	r.Limit = 2 // from now on it describes itself with it
+	if _, err = conn.Translate(r); err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Describe(t.Context())
+	told := wantError(t, err, hunt.PluginProtocol, "secret into its description")
 	log.await(t, "logging in with [secret]")
 	log.await(t, "stdout has [secret]")
-	if all := fmt.Sprint(e, e.Cause, e.Source, leak, leak.Cause, log.all()); strings.Contains(all, secret) {
+	if all := fmt.Sprint(e, e.Cause, e.Source, leak, leak.Cause, told, told.Cause, log.all()); strings.Contains(all, secret) {
 		t.Errorf("the secret came out: %s", all)
 	}
 }

@@ -123,10 +123,20 @@ func openSecrets(_ context.Context, s sdk.Setup) (hunt.Connector, error) {
 	_, foreign := s.Secret("env:HOME")
 	s.Log.Warn("logging in with " + token)
 	fmt.Println("stdout has " + token)
-	f := described(func() []string { return []string{fmt.Sprint(missing), fmt.Sprint(foreign), fmt.Sprint(len(token))} })
+	var tells atomic.Bool
+	f := described(func() []string {
+		if tells.Load() {
+			return []string{"the token is " + token}
+		}
+		return []string{fmt.Sprint(missing), fmt.Sprint(foreign), fmt.Sprint(len(token))}
+	})
 	f.translate = func(r hunt.Request) (*hunt.Translation, error) {
-		if r.Limit == 1 {
+		switch r.Limit {
+		case 1:
 			return &hunt.Translation{Request: r, Native: "Authorization: " + token}, nil
+		case 2:
+			tells.Store(true)
+			return &hunt.Translation{Request: r}, nil
 		}
 		return nil, &hunt.Error{Code: hunt.SourceFailed, Message: "refused " + token, Cause: errors.New(token), Source: token}
 	}

@@ -2,7 +2,10 @@ package host
 
 import (
 	"os"
+	"slices"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/mapping/strictyaml"
@@ -15,6 +18,9 @@ type secrets struct {
 	read  func(ref string) (string, error)
 	known []string
 }
+
+// Hidden stands in texts where a secret was.
+const Hidden = "[secret]"
 
 // shortest is the length from which on a secret is taken out of texts; a shorter one would take words out.
 const shortest = 8
@@ -61,23 +67,31 @@ func (s *secrets) environment(list []string) ([]string, error) {
 	return out, nil
 }
 
-// ofSettings reads the secrets that the settings name. Settings that cannot be read are for the plugin to refuse, with their position.
-func (s *secrets) ofSettings(settings []byte) map[string]*pb.Secret {
+// References lists the references to secrets that settings (YAML) hold, each once; none if they cannot be read.
+func References(settings []byte) []string {
 	var tree any
 	if len(settings) == 0 || strictyaml.Decode(settings, &tree) != nil {
 		return nil
 	}
-	out := map[string]*pb.Secret{}
-	texts(tree, func(ref string) {
-		if !isReference(ref) || out[ref] != nil {
-			return
+	var out []string
+	texts(tree, func(text string) {
+		if isReference(text) && !slices.Contains(out, text) {
+			out = append(out, text)
 		}
+	})
+	return out
+}
+
+// ofSettings reads the secrets that the settings name. Settings that cannot be read are for the plugin to refuse, with their position.
+func (s *secrets) ofSettings(settings []byte) map[string]*pb.Secret {
+	out := map[string]*pb.Secret{}
+	for _, ref := range References(settings) {
 		if value, err := s.get(ref); err != nil {
 			out[ref] = &pb.Secret{Answer: &pb.Secret_Problem{Problem: protocol.Line(err.Error())}}
 		} else {
 			out[ref] = &pb.Secret{Answer: &pb.Secret_Value{Value: []byte(value)}}
 		}
-	})
+	}
 	return out
 }
 
@@ -100,13 +114,24 @@ func texts(tree any, visit func(string)) {
 // hide takes the secrets out of a text.
 func (s *secrets) hide(text string) string {
 	for _, secret := range s.known {
-		text = strings.ReplaceAll(text, secret, "[secret]")
+		text = strings.ReplaceAll(text, secret, Hidden)
 	}
 	return text
 }
 
 // tells says whether a text holds a secret.
-func (s *secrets) tells(text string) bool { return s.hide(text) != text }
+func (s *secrets) tells(text string) bool {
+	return slices.ContainsFunc(s.known, func(secret string) bool { return strings.Contains(text, secret) })
+}
+
+// describes says whether a text of a description holds a secret.
+func (s *secrets) describes(d *pb.DescribeResponse) bool {
+	if len(s.known) == 0 || d.GetDescription() == nil {
+		return false
+	}
+	encoded, err := proto.Marshal(d) // texts stand in it as they are
+	return err != nil || s.tells(string(encoded))
+}
 
 // hideIn takes the secrets out of an error.
 func (s *secrets) hideIn(e *hunt.Error) *hunt.Error {
