@@ -2,6 +2,7 @@ package vector_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -125,6 +126,23 @@ func BenchmarkMerge(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/sources/perSource, "ns/row")
 		})
 	}
+}
+
+// BenchmarkSort sorts 8k rows that come in the order of their uids, in which times lie at random.
+func BenchmarkSort(b *testing.B) {
+	const rows = 8192
+	rng := rand.New(rand.NewPCG(1, 1))
+	times := rng.Perm(rows)
+	build := array.NewRecordBuilder(memory.DefaultAllocator, hunt.Schema(ocsf.ByName("network_activity"), nil))
+	for i, at := range times {
+		build.Field(0).(*array.StringBuilder).Append(fmt.Sprintf("%032x", i))
+		build.Field(1).(*array.TimestampBuilder).Append(arrow.Timestamp(at / 2)) // each twice
+	}
+	rec := build.NewRecordBatch()
+	for b.Loop() {
+		vector.Sort(rec, hunt.TimeAsc)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 }
 
 // mergeBatch has stretches of rows one microsecond apart, each sources stretches after the one before.

@@ -2,6 +2,7 @@ package vector
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -26,10 +27,16 @@ func keysOf(rec arrow.RecordBatch) keys {
 
 // compare orders row i of k and row j of o upwards by (time, uid); rows without a time come after all others.
 func (k keys) compare(i int, o keys, j int) int {
+	c := 0
 	if a, b := k.time.IsNull(i), o.time.IsNull(j); a || b {
-		return cmp.Or(boolCompare(a, b), strings.Compare(k.uid.Value(i), o.uid.Value(j)))
+		c = boolCompare(a, b)
+	} else {
+		c = cmp.Compare(k.times[i], o.times[j])
 	}
-	return cmp.Or(cmp.Compare(k.times[i], o.times[j]), strings.Compare(k.uid.Value(i), o.uid.Value(j)))
+	if c == 0 {
+		c = strings.Compare(k.uid.Value(i), o.uid.Value(j)) // which lie elsewhere in memory, and seldom decide
+	}
+	return c
 }
 
 func boolCompare(a, b bool) int {
@@ -57,22 +64,44 @@ func InOrder(rec arrow.RecordBatch, order hunt.Order) bool {
 	return true
 }
 
-// Sort returns rec with its rows ordered by (time, uid); rec itself if they are already.
+// Sort returns rec with its rows ordered by (time, uid); rec itself if they are already. Repeats of a row stay as they were.
 func Sort(rec arrow.RecordBatch, order hunt.Order) arrow.RecordBatch {
-	k := keysOf(rec)
-	index := make([]int, rec.NumRows())
-	for i := range index {
-		index[i] = i
-	}
-	less := func(i, j int) int { return k.compare(i, k, j) }
-	if order == hunt.TimeDesc {
-		less = func(i, j int) int { return k.compare(j, k, i) }
-	}
-	if slices.IsSortedFunc(index, less) {
+	if InOrder(rec, order) {
 		return rec
 	}
-	slices.SortStableFunc(index, less)
+	k := keysOf(rec)
+	rows := make([]timed, rec.NumRows())
+	for i := range rows {
+		rows[i] = timed{math.MaxInt64, i}
+		if k.time.IsValid(i) {
+			rows[i].us = int64(k.times[i])
+		}
+	}
+	sign := 1
+	if order == hunt.TimeDesc {
+		sign = -1
+	}
+	slices.SortFunc(rows, func(a, b timed) int {
+		c := cmp.Compare(a.us, b.us)
+		if c == 0 {
+			c = k.compare(a.row, k, b.row)
+		}
+		if c == 0 {
+			return a.row - b.row
+		}
+		return sign * c
+	})
+	index := make([]int, len(rows))
+	for i, r := range rows {
+		index[i] = r.row
+	}
 	return Take(rec, index)
+}
+
+// timed is a row with its time beside it, so that sorting seldom looks elsewhere; the greatest time if it has none.
+type timed struct {
+	us  int64
+	row int
 }
 
 // UIDs returns the column uid of a batch.
