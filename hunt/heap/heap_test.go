@@ -53,6 +53,32 @@ func TestReserveLeavesWhatIsSet(t *testing.T) {
 	}
 }
 
+// TestWithin: a process without a bound has a reserve; a bounded one collects before it reaches the bound, and has one only if that is
+// roomy.
+func TestWithin(t *testing.T) {
+	for name, c := range map[string]struct {
+		bytes, limit int64
+		reserves     bool
+	}{
+		"no bound": {0, math.MaxInt64, true},
+		"little":   {100 << 20, 90 << 20, false},
+		"much":     {1000 << 20, 900 << 20, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			byDefault(t)
+			before := collections()
+			defer heap.Within(c.bytes)()
+			after := collections()
+			if limit := debug.SetMemoryLimit(-1); limit != c.limit {
+				t.Errorf("the limit is %d, want %d", limit, c.limit)
+			}
+			if c.reserves != (after < before/2) {
+				t.Errorf("%d collections, and %d before", after, before)
+			}
+		})
+	}
+}
+
 // byDefault sets the collector as Go does, until the test ends.
 func byDefault(t *testing.T) {
 	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)

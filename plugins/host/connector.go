@@ -177,6 +177,7 @@ func (c *connector) request() *pb.OpenRequest {
 	return &pb.OpenRequest{
 		Tenant: c.setup.ID.Tenant, Connection: c.setup.ID.Connection, Settings: c.setup.Settings, SettingsFile: c.setup.SettingsFile,
 		SettingsLine: int64(c.setup.SettingsLine), BaseFolder: c.setup.BaseFolder, Secrets: c.handed,
+		MemoryBytes: int64(c.config.MemoryMB) << 20,
 	}
 }
 

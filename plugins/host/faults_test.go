@@ -298,7 +298,7 @@ func TestEnvironmentFolderAndLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"HARRIER_TEST_PASSED_ON=yes", "ID mm conformance", "DIR " + dir, "PATH /base/x"} {
+	for _, want := range []string{"HARRIER_TEST_PASSED_ON=yes", "ID mm conformance", "DIR " + dir, "PATH /base/x", "COLLECTS AT 1800"} {
 		if !slices.Contains(d.Notes, want) {
 			t.Errorf("the process does not see %q: %q", want, d.Notes)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -99,7 +100,7 @@ func openNotes(_ context.Context, s sdk.Setup) (hunt.Connector, error) {
 	return described(func() []string {
 		dir, _ := os.Getwd()
 		return append(os.Environ(), fmt.Sprint("ID ", s.ID.Tenant, " ", s.ID.Connection), "DIR "+dir, "PATH "+s.Path("x"),
-			fmt.Sprint("CPUS ", runtime.NumCPU()), fmt.Sprint("DATA ", limit.Cur>>20))
+			fmt.Sprint("COLLECTS AT ", debug.SetMemoryLimit(-1)>>20), fmt.Sprint("CPUS ", runtime.NumCPU()), fmt.Sprint("DATA ", limit.Cur>>20))
 	}), nil
 }
 

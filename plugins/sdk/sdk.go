@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/harrier-xdr/harrier/hunt"
-	"github.com/harrier-xdr/harrier/hunt/heap"
 	"github.com/harrier-xdr/harrier/plugins/protocol"
 	pb "github.com/harrier-xdr/harrier/plugins/protocol/connectorv1"
 )
@@ -55,7 +54,6 @@ func Serve(p Plugin) error {
 	if os.Getenv(protocol.CookieKey) != protocol.CookieValue {
 		return hunt.Errorf(hunt.PluginRefused, "this is a plugin: a Harrier gateway starts it; name its path in the gateway's configuration")
 	}
-	defer heap.Reserve(heap.Plugin)()
 	s := newServer(p)
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{

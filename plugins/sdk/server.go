@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/harrier-xdr/harrier/hunt"
+	"github.com/harrier-xdr/harrier/hunt/heap"
 	"github.com/harrier-xdr/harrier/plugins/protocol"
 	pb "github.com/harrier-xdr/harrier/plugins/protocol/connectorv1"
 )
@@ -25,14 +26,15 @@ type server struct {
 	stdio  *stdio
 	log    *slog.Logger
 
-	mu     sync.Mutex
-	opened bool
-	conn   hunt.Connector // nil before it is open
+	mu       sync.Mutex
+	opened   bool
+	reserved func()         // releases what the heap was given
+	conn     hunt.Connector // nil before it is open
 }
 
 func newServer(p Plugin) *server {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return &server{plugin: p, stdio: &stdio{stderr: os.Stderr}, log: log}
+	return &server{plugin: p, reserved: func() {}, stdio: &stdio{stderr: os.Stderr}, log: log}
 }
 
 // Sizes of the transport. A sender stops when the receiver's window is full, so they bound what a slow reader makes a plugin hold.
@@ -65,6 +67,7 @@ func (s *server) Open(ctx context.Context, r *pb.OpenRequest) (*pb.OpenResponse,
 		return &pb.OpenResponse{Error: protocol.EncodeError(hunt.Errorf(hunt.PluginProtocol, "Open was called twice; a process serves one connection"))}, nil
 	}
 	s.opened = true
+	s.reserved = heap.Within(r.GetMemoryBytes())
 	err := s.guard(func() (err error) {
 		s.conn, err = s.plugin.Open(ctx, s.setup(r))
 		if err == nil && s.conn == nil {
@@ -165,6 +168,7 @@ func (s *server) close() error {
 
 // finish closes the connector when the server has ended, and waits for a while at most.
 func (s *server) finish() {
+	defer s.release()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -176,6 +180,13 @@ func (s *server) finish() {
 	case <-done:
 	case <-time.After(grace):
 	}
+}
+
+// release gives back what the heap was given.
+func (s *server) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved()
 }
 
 // call runs f with the connector.

@@ -219,7 +219,10 @@ type OpenRequest struct {
 	BaseFolder string `protobuf:"bytes,6,opt,name=base_folder,json=baseFolder,proto3" json:"base_folder,omitempty"`
 	// What the secret references in the settings (`env:NAME`, `file:PATH`) stand for, by the reference as it is written there. A plugin
 	// gets no others. They must not come back in a log line, an error or a native query.
-	Secrets       map[string]*Secret `protobuf:"bytes,7,rep,name=secrets,proto3" json:"secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Secrets map[string]*Secret `protobuf:"bytes,7,rep,name=secrets,proto3" json:"secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Most bytes of memory that the operating system lets the process have; 0 if nothing bounds it. A process that wants more is ended, so
+	// that one with a garbage collector should tell it.
+	MemoryBytes   int64 `protobuf:"varint,8,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,6 +304,13 @@ func (x *OpenRequest) GetSecrets() map[string]*Secret {
 		return x.Secrets
 	}
 	return nil
+}
+
+func (x *OpenRequest) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
 }
 
 // Secret is what a reference stands for.
@@ -3067,7 +3077,7 @@ var File_harrier_plugin_v1_connector_proto protoreflect.FileDescriptor
 
 const file_harrier_plugin_v1_connector_proto_rawDesc = "" +
 	"\n" +
-	"!harrier/plugin/v1/connector.proto\x12\x11harrier.plugin.v1\"\xea\x02\n" +
+	"!harrier/plugin/v1/connector.proto\x12\x11harrier.plugin.v1\"\x8d\x03\n" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x1e\n" +
 	"\n" +
@@ -3078,7 +3088,8 @@ const file_harrier_plugin_v1_connector_proto_rawDesc = "" +
 	"\rsettings_line\x18\x05 \x01(\x03R\fsettingsLine\x12\x1f\n" +
 	"\vbase_folder\x18\x06 \x01(\tR\n" +
 	"baseFolder\x12E\n" +
-	"\asecrets\x18\a \x03(\v2+.harrier.plugin.v1.OpenRequest.SecretsEntryR\asecrets\x1aU\n" +
+	"\asecrets\x18\a \x03(\v2+.harrier.plugin.v1.OpenRequest.SecretsEntryR\asecrets\x12!\n" +
+	"\fmemory_bytes\x18\b \x01(\x03R\vmemoryBytes\x1aU\n" +
 	"\fSecretsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
 	"\x05value\x18\x02 \x01(\v2\x19.harrier.plugin.v1.SecretR\x05value:\x028\x01\"F\n" +
