@@ -21,9 +21,9 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 )
 
-// sources are the Java programs: one folder a product, and the launcher that both share.
+// sources are the Java programs: one folder a product, one for what the versions of a product share, and the launcher that all share.
 //
-//go:embed elasticsearch8 opensearch2 launcher
+//go:embed elasticsearch elasticsearch8 elasticsearch9 opensearch opensearch2 opensearch3 launcher
 var sources embed.FS
 
 const (
@@ -42,18 +42,41 @@ const (
 // program is the Java program of a product.
 type program struct {
 	product Product
-	folder  string // in sources
+	folder  string // in sources, with the pom
+	shared  string // in sources, what all versions of the product have
 	main    string // class
+	java    int    // the oldest Java that the server runs with
+	users   bool   // it has users and TLS
+}
+
+const (
+	elasticsearchMain = "org.elasticsearch.node.SingleNode"
+	openSearchMain    = "harrier.node.SingleNode"
+)
+
+var programs = []program{
+	{product: Elasticsearch, folder: "elasticsearch8", shared: "elasticsearch", main: elasticsearchMain, java: 17, users: true},
+	{product: OpenSearch, folder: "opensearch2", shared: "opensearch", main: openSearchMain, java: 17},
+	{product: Elasticsearch9, folder: "elasticsearch9", shared: "elasticsearch", main: elasticsearchMain, java: 21},
+	{product: OpenSearch3, folder: "opensearch3", shared: "opensearch", main: openSearchMain, java: 21},
+}
+
+// Products lists the products of which nodes can be started, given a Java that is new enough for each.
+func Products() []Product {
+	var all []Product
+	for _, p := range programs {
+		all = append(all, p.product)
+	}
+	return all
 }
 
 func programOf(p Product) (program, error) {
-	switch p {
-	case Elasticsearch:
-		return program{p, "elasticsearch8", "org.elasticsearch.node.SingleNode"}, nil
-	case OpenSearch:
-		return program{p, "opensearch2", "harrier.node.SingleNode"}, nil
+	for _, prog := range programs {
+		if prog.product == p {
+			return prog, nil
+		}
 	}
-	return program{}, failure("build", hunt.BadConfig, fmt.Errorf("there is no node of the product %q: it is %q or %q", p, Elasticsearch, OpenSearch))
+	return program{}, failure("build", hunt.BadConfig, fmt.Errorf("there is no node of the product %q: it is one of %q", p, Products()))
 }
 
 // Available returns nil if a node can be started here, as far as can be told without a network; else an error that says what to
@@ -63,7 +86,7 @@ func Available(p Product) error {
 	if err != nil {
 		return err
 	}
-	java, err := findJava()
+	java, err := findJava(prog.java)
 	if err != nil {
 		return err
 	}
@@ -74,7 +97,7 @@ func Available(p Product) error {
 	if isFolder(folder) {
 		return nil
 	}
-	_, err = findToolchain(java)
+	_, err = findToolchain(java, prog.java)
 	return err
 }
 
@@ -97,7 +120,7 @@ func build(ctx context.Context, p Product, log *locked) (built, error) {
 	if err != nil {
 		return built{}, err
 	}
-	java, err := findJava()
+	java, err := findJava(prog.java)
 	if err != nil {
 		return built{}, err
 	}
@@ -109,7 +132,7 @@ func build(ctx context.Context, p Product, log *locked) (built, error) {
 	if isFolder(folder) {
 		return result, nil
 	}
-	tools, err := findToolchain(java)
+	tools, err := findToolchain(java, prog.java)
 	if err != nil {
 		return built{}, err
 	}
@@ -142,7 +165,7 @@ func (p program) cache(java machine) (string, error) {
 // files lists the sources of a program, in order.
 func (p program) files() []string {
 	var names []string
-	for _, root := range []string{p.folder, launcherFolder} {
+	for _, root := range []string{p.folder, p.shared, launcherFolder} {
 		// The file system is in memory: walking it cannot fail.
 		_ = fs.WalkDir(sources, root, func(name string, entry fs.DirEntry, err error) error {
 			if err == nil && !entry.IsDir() {
@@ -266,7 +289,7 @@ func (b *builder) download(ctx context.Context, work, done string) error {
 func (b *builder) compile(ctx context.Context, work, done string) error {
 	fmt.Fprintf(b.log, "node: compiling the launcher of %s\n", b.program.product)
 	classes := filepath.Join(work, "classes")
-	args := []string{"-proc:none", "--release", fmt.Sprint(oldestJava), "-encoding", "UTF-8", "-d", classes, "-cp", filepath.Join(libFolder, "*")}
+	args := []string{"-proc:none", "--release", fmt.Sprint(b.program.java), "-encoding", "UTF-8", "-d", classes, "-cp", filepath.Join(libFolder, "*")}
 	jar := []string{"--create", "--file", nodeJar, "-C", classes, "."}
 	for _, name := range b.program.files() {
 		file := filepath.Join(work, filepath.FromSlash(name))
@@ -295,7 +318,7 @@ func (b *builder) archive(ctx context.Context, work, done string) {
 
 func (b *builder) train(ctx context.Context, data, done string) error {
 	n := &Node{options: Options{Product: b.program.product, Dir: data, HeapMB: defaultHeap}, built: built{b.java, done}, log: b.log}
-	if b.program.product == Elasticsearch { // the classes of security and TLS too
+	if b.program.users { // the classes of security and TLS too
 		n.options.User, n.options.Password, n.options.TLS = "harrier", rand.Text(), true
 	}
 	if err := n.prepare(); err != nil {
@@ -320,12 +343,14 @@ func (b *builder) train(ctx context.Context, data, done string) error {
 	return nil
 }
 
-// tool runs a program in a folder. Its output goes to the log; an error holds its last lines.
+// tool runs a program in a folder. Its output goes to the log; an error holds its last lines. Maven would run with another Java than the
+// one that was found if it were not told.
 func (b *builder) tool(ctx context.Context, folder, name string, args ...string) error {
 	out := newLocked(b.log)
 	lines := &lineWriter{line: out.line}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = folder, lines, lines, time.Second
+	cmd.Env = append(os.Environ(), "JAVA_HOME="+filepath.Dir(filepath.Dir(b.java.path)))
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, out.last())
 	}

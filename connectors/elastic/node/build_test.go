@@ -26,7 +26,7 @@ const (
 	fakeMaven = `echo run >> "$FAKE/runs"; for a; do case $a in -DoutputDirectory=*) echo jar > "${a#*=}/a.jar";; esac; done`
 )
 
-// tools is a folder with fake tools that PATH and JAVA_HOME lead to, and with a cache folder of its own.
+// tools is a folder with fake tools that PATH and JAVA_HOME lead to, with a cache folder and a folder for other JDKs (jvm) of its own.
 type tools struct {
 	t   *testing.T
 	dir string
@@ -45,6 +45,7 @@ func fakeTools(t *testing.T) tools {
 	t.Setenv("HOME", f.dir)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(f.dir, "cache"))
 	t.Setenv("PATH", filepath.Join(f.dir, "bin")+":/usr/bin:/bin")
+	node.SetJavaFolder(t, filepath.Join(f.dir, "jvm"))
 	f.script("java", fmt.Sprintf(fakeJava, "17.0.1"))
 	f.script("javac", fakeJavac)
 	f.script("jar", fakeJar)
@@ -222,6 +223,44 @@ func TestAvailableSaysWhatToInstall(t *testing.T) {
 			}
 			expectNoJava(t, false, tool)
 		})
+	}
+}
+
+// A product that needs a newer Java than that in PATH is built with one that lies beside it, and Maven runs with that one too.
+func TestJavaThatIsNewEnough(t *testing.T) {
+	f := fakeTools(t)
+	err := node.Available(node.OpenSearch3)
+	if !errors.Is(err, node.ErrNoJava) || !strings.Contains(err.Error(), "is Java 17") || !strings.Contains(err.Error(), "openjdk-21-jdk-headless") {
+		t.Errorf("%v: want what was found and what to install", err)
+	}
+	for _, jdk := range []struct {
+		name, version string
+		compiles      bool
+	}{{"a-20", "20.0.1", true}, {"b-25", "25.0.1", false}, {"c-25", "25.0.2", true}} {
+		bin := filepath.Join(f.dir, "jvm", jdk.name, "bin")
+		if err := os.MkdirAll(bin, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		f.script("../jvm/"+jdk.name+"/bin/java", fmt.Sprintf(fakeJava, jdk.version))
+		if !jdk.compiles {
+			continue
+		}
+		f.script("../jvm/"+jdk.name+"/bin/javac", fakeJavac)
+		f.script("../jvm/"+jdk.name+"/bin/jar", fakeJar)
+	}
+	f.script("mvn", `echo "$JAVA_HOME" > "$FAKE/home"; `+fakeMaven)
+	for _, tool := range []string{"javac", "jar"} { // those of the older JDK
+		f.script(tool, "exit 1")
+	}
+	if err := node.Build(t.Context(), node.OpenSearch3, nil); err != nil {
+		t.Fatal(err)
+	}
+	home, err := os.ReadFile(filepath.Join(f.dir, "home"))
+	if want := filepath.Join(f.dir, "jvm", "c-25"); err != nil || strings.TrimSpace(string(home)) != want {
+		t.Errorf("Maven ran with %q, %v, want %q", home, err, want)
+	}
+	if err := node.Available(node.Elasticsearch); err != nil {
+		t.Errorf("the older one suffices: %v", err)
 	}
 }
 

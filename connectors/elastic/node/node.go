@@ -23,12 +23,14 @@ type Product string
 
 // The products of which nodes can be started.
 const (
-	Elasticsearch Product = "elasticsearch" // 8.19
-	OpenSearch    Product = "opensearch"    // 2.19
+	Elasticsearch  Product = "elasticsearch"  // 8.19
+	OpenSearch     Product = "opensearch"     // 2.19
+	Elasticsearch9 Product = "elasticsearch9" // 9.5, needs Java 21
+	OpenSearch3    Product = "opensearch3"    // 3.8, needs Java 21
 )
 
 // ErrNoJava is the cause of errors that say that a JDK or Maven is missing; their message says what to install.
-var ErrNoJava = errors.New("no JDK 17 or newer, or no Maven")
+var ErrNoJava = errors.New("no JDK that is new enough, or no Maven")
 
 // ErrNoJars is the cause of errors that say that Maven could not fetch the jars of a node, for lack of a network as a rule.
 var ErrNoJars = errors.New("the jars of the node could not be fetched")
@@ -48,9 +50,9 @@ type Options struct {
 	Product  Product
 	Dir      string            // data folder, made if absent; empty: a temporary one, removed at Stop and when this process dies
 	Settings map[string]string // settings of the server, over those of the package: "xpack.security.http.ssl.enabled"
-	User     string            // Elasticsearch only: turns security on; the user is a superuser
+	User     string            // Elasticsearch 8 only: turns security on; the user is a superuser
 	Password string            // of User
-	TLS      bool              // Elasticsearch with User only: HTTPS by a certificate of an authority that is made for the node
+	TLS      bool              // Elasticsearch 8 with User only: HTTPS by a certificate of an authority that is made for the node
 	HeapMB   int               // heap of the Java machine in MiB; 0 is 512
 	Log      io.Writer         // the node's warnings and, at the first start on a machine, the build; nil discards them
 	Port     int               // of HTTP, on 127.0.0.1; 0 takes a free one
@@ -104,12 +106,13 @@ func (o Options) check() error {
 	bad := func(format string, args ...any) error {
 		return failure("start", hunt.BadConfig, fmt.Errorf(format, args...))
 	}
-	if _, err := programOf(o.Product); err != nil {
+	prog, err := programOf(o.Product)
+	if err != nil {
 		return err
 	}
 	switch {
-	case o.Product == OpenSearch && (o.User != "" || o.TLS):
-		return bad("the OpenSearch node has neither users nor TLS: leave User and TLS empty")
+	case !prog.users && (o.User != "" || o.TLS):
+		return bad("the %s node has neither users nor TLS: leave User and TLS empty", o.Product)
 	case (o.User == "") != (o.Password == ""):
 		return bad("User and Password are given together or not at all")
 	case o.TLS && o.User == "":

@@ -49,12 +49,17 @@ func runHelper(p node.Product) {
 	select {}
 }
 
-// products runs a test for both products.
+// products runs a test for every product.
 func products(t *testing.T, test func(t *testing.T, p node.Product)) {
 	t.Helper()
-	for _, p := range []node.Product{node.Elasticsearch, node.OpenSearch} {
+	for _, p := range node.Products() {
 		t.Run(string(p), func(t *testing.T) { test(t, p) })
 	}
+}
+
+// numbers begin the versions of the products.
+var numbers = map[node.Product]string{
+	node.Elasticsearch: "8.19.", node.OpenSearch: "2.19.", node.Elasticsearch9: "9.", node.OpenSearch3: "3.",
 }
 
 func TestNodeKeepsItsEvents(t *testing.T) {
@@ -66,7 +71,7 @@ func TestNodeKeepsItsEvents(t *testing.T) {
 		if n.CA() != nil {
 			t.Error("a node without TLS has an authority")
 		}
-		expectNumber(t, n, "number", map[node.Product]string{node.Elasticsearch: "8.19.", node.OpenSearch: "2.19."}[p])
+		expectNumber(t, n, "number", numbers[p])
 		index(t, n, "1")
 		if err := n.Restart(t.Context()); err != nil {
 			t.Fatal(err)
@@ -228,6 +233,8 @@ func TestOptionsThatDoNotFit(t *testing.T) {
 		"unknown product":    {Product: "solr"},
 		"OpenSearch user":    {Product: node.OpenSearch, User: "u", Password: "p"},
 		"OpenSearch TLS":     {Product: node.OpenSearch, TLS: true},
+		"OpenSearch 3 user":  {Product: node.OpenSearch3, User: "u", Password: "p"},
+		"Elasticsearch 9":    {Product: node.Elasticsearch9, User: "u", Password: "p", TLS: true},
 		"user alone":         {Product: node.Elasticsearch, User: "u"},
 		"password alone":     {Product: node.Elasticsearch, Password: "p"},
 		"TLS alone":          {Product: node.Elasticsearch, TLS: true},

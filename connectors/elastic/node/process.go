@@ -62,6 +62,9 @@ func (n *Node) launch() launch {
 	for _, name := range []string{"java.io.tmpdir", "jna.tmpdir"} { // what a killed node leaves there goes with its folder
 		flags = append(flags, "-D"+name+"="+filepath.Join(o.Dir, "tmp"))
 	}
+	if prog.java > 17 { // Lucene 10 calls the operating system by itself, which newer machines warn of
+		flags = append(flags, "--enable-native-access=ALL-UNNAMED")
+	}
 	flags = append(flags, "-XX:ErrorFile="+filepath.Join(o.Dir, "crash-%p.log"))
 	if _, err := os.Stat(filepath.Join(n.built.folder, archiveFile)); err == nil {
 		flags = append(flags, "-XX:SharedArchiveFile="+archiveFile)

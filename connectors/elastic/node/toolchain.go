@@ -7,17 +7,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/harrier-xdr/harrier/hunt"
 )
 
-const (
-	// oldestJava is what both servers are compiled for.
-	oldestJava = 17
-	toInstall  = "install a JDK 17 or newer and Maven, on Debian: apt-get install openjdk-17-jdk-headless maven"
-)
+// javaFolder holds a folder for each Java of a Debian machine, of which PATH leads to one.
+var javaFolder = "/usr/lib/jvm"
 
 // machine is a Java machine that is new enough.
 type machine struct {
@@ -31,7 +29,7 @@ type toolchain struct {
 }
 
 // findToolchain looks for everything a build needs.
-func findToolchain(java machine) (toolchain, error) {
+func findToolchain(java machine, oldest int) (toolchain, error) {
 	t := toolchain{javac: beside(java.path, "javac"), jar: beside(java.path, "jar")}
 	t.mvn, _ = exec.LookPath("mvn")
 	var missing []string
@@ -41,35 +39,59 @@ func findToolchain(java machine) (toolchain, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return t, noJava("missing: " + strings.Join(missing, ", "))
+		return t, noJava("missing: "+strings.Join(missing, ", "), oldest)
 	}
 	return t, nil
 }
 
-// findJava looks in JAVA_HOME, then in PATH.
-func findJava() (machine, error) {
-	var java string
+// findJava looks in JAVA_HOME, then in PATH, then among the JDKs of javaFolder, for the first that is new enough.
+func findJava(oldest int) (machine, error) {
+	var tried []string
+	for _, java := range javas() {
+		text, err := exec.Command(java, "-version").CombinedOutput()
+		if err != nil {
+			tried = append(tried, fmt.Sprintf("%s -version fails: %v", java, err))
+			continue
+		}
+		if version := javaVersion(string(text)); version < oldest {
+			tried = append(tried, fmt.Sprintf("%s is Java %d", java, version))
+			continue
+		}
+		return machine{java, string(text)}, nil
+	}
+	if tried == nil {
+		tried = []string{"missing: java"}
+	}
+	return machine{}, noJava(strings.Join(tried, ", "), oldest)
+}
+
+// javas lists the programs that findJava tries, each once, as the files that links lead to: the rest of a JDK is beside those. What is
+// in javaFolder without a compiler is left out, since PATH's may be too old for it.
+func javas() []string {
+	var found []string
+	add := func(java string) {
+		if java == "" {
+			return
+		}
+		if target, err := filepath.EvalSymlinks(java); err == nil {
+			java = target
+		}
+		if !slices.Contains(found, java) {
+			found = append(found, java)
+		}
+	}
 	if home := os.Getenv("JAVA_HOME"); home != "" {
-		java = executable(filepath.Join(home, "bin"), "java")
+		add(executable(filepath.Join(home, "bin"), "java"))
 	}
-	if java == "" {
-		java, _ = exec.LookPath("java")
+	inPath, _ := exec.LookPath("java")
+	add(inPath)
+	folders, _ := filepath.Glob(filepath.Join(javaFolder, "*", "bin"))
+	for _, folder := range folders {
+		if executable(folder, "javac") != "" {
+			add(executable(folder, "java"))
+		}
 	}
-	if java == "" {
-		return machine{}, noJava("missing: java")
-	}
-	text, err := exec.Command(java, "-version").CombinedOutput()
-	if err != nil {
-		return machine{}, noJava(fmt.Sprintf("%s -version fails: %v", java, err))
-	}
-	if version := javaVersion(string(text)); version < oldestJava {
-		return machine{}, noJava(fmt.Sprintf("%s is Java %d", java, version))
-	}
-	// The link in PATH leads to the folder where the rest of the JDK is.
-	if target, err := filepath.EvalSymlinks(java); err == nil {
-		java = target
-	}
-	return machine{java, string(text)}, nil
+	return found
 }
 
 // javaVersion reads the feature version from what java -version prints: version "17.0.15", "21", "22-ea" or, before Java 9, "1.8.0_402".
@@ -106,6 +128,12 @@ func executable(folder, name string) string {
 	return file
 }
 
-func noJava(what string) error {
-	return &hunt.Error{Op: "node: build", Code: hunt.SourceUnavailable, Message: what + "; " + toInstall, Cause: ErrNoJava}
+// noJava is the error that says what was found and what to install instead. Debian has the newer Java since its release 13.
+func noJava(what string, oldest int) error {
+	debian := "Debian"
+	if oldest > 17 {
+		debian = "Debian 13 or newer"
+	}
+	install := fmt.Sprintf("install a JDK %d or newer and Maven, on %s: apt-get install openjdk-%d-jdk-headless maven", oldest, debian, oldest)
+	return &hunt.Error{Op: "node: build", Code: hunt.SourceUnavailable, Message: what + "; " + install, Cause: ErrNoJava}
 }

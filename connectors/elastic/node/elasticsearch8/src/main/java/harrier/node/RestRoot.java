@@ -1,12 +1,9 @@
 package harrier.node;
 
-import java.io.IOException;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
-import org.elasticsearch.Build;
-import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
 import org.elasticsearch.cluster.node.DiscoveryNodes;
 import org.elasticsearch.common.io.stream.NamedWriteableRegistry;
@@ -17,67 +14,15 @@ import org.elasticsearch.common.settings.SettingsFilter;
 import org.elasticsearch.features.NodeFeature;
 import org.elasticsearch.plugins.ActionPlugin;
 import org.elasticsearch.plugins.Plugin;
-import org.elasticsearch.rest.BaseRestHandler;
-import org.elasticsearch.rest.RestChannel;
 import org.elasticsearch.rest.RestController;
 import org.elasticsearch.rest.RestHandler;
-import org.elasticsearch.rest.RestRequest;
-import org.elasticsearch.rest.RestResponse;
-import org.elasticsearch.rest.RestStatus;
-import org.elasticsearch.xcontent.XContentBuilder;
 
-/**
- * GET and HEAD of /, by which clients tell product and version; the module rest-root is not published as a jar. The fields are those
- * of the documentation except cluster_uuid, which nobody here reads. The header X-elastic-product is the server's own.
- */
+/** Registers RootHandler in the way of Elasticsearch 8. */
 public final class RestRoot extends Plugin implements ActionPlugin {
     @Override
     public Collection<RestHandler> getRestHandlers(Settings settings, NamedWriteableRegistry registry, RestController controller,
             ClusterSettings clusterSettings, IndexScopedSettings indexSettings, SettingsFilter filter,
             IndexNameExpressionResolver resolver, Supplier<DiscoveryNodes> nodes, Predicate<NodeFeature> features) {
-        return List.of(new Handler(settings));
-    }
-
-    private static final class Handler extends BaseRestHandler {
-        private final Settings settings;
-
-        Handler(Settings settings) {
-            this.settings = settings;
-        }
-
-        @Override
-        public String getName() {
-            return "main_action";
-        }
-
-        @Override
-        public List<Route> routes() {
-            return List.of(new Route(RestRequest.Method.GET, "/"), new Route(RestRequest.Method.HEAD, "/"));
-        }
-
-        @Override
-        protected RestChannelConsumer prepareRequest(RestRequest request, NodeClient client) {
-            return channel -> channel.sendResponse(new RestResponse(RestStatus.OK, body(channel)));
-        }
-
-        private XContentBuilder body(RestChannel channel) throws IOException {
-            Build build = Build.current();
-            return channel.newBuilder().prettyPrint().startObject()
-                .field("name", settings.get("node.name"))
-                .field("cluster_name", settings.get("cluster.name"))
-                .startObject("version")
-                .field("number", build.version())
-                .field("build_flavor", "default")
-                .field("build_type", build.type().displayName())
-                .field("build_hash", build.hash())
-                .field("build_date", build.date())
-                .field("build_snapshot", build.isSnapshot())
-                .field("lucene_version", org.apache.lucene.util.Version.LATEST.toString())
-                .field("minimum_wire_compatibility_version", build.minWireCompatVersion())
-                .field("minimum_index_compatibility_version", build.minIndexCompatVersion())
-                .endObject()
-                .field("tagline", "You Know, for Search")
-                .endObject();
-        }
+        return List.of(new RootHandler(settings));
     }
 }

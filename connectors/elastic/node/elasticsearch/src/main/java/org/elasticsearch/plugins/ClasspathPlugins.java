@@ -1,11 +1,11 @@
 package org.elasticsearch.plugins;
 
+import harrier.node.Release;
 import java.lang.reflect.Constructor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.elasticsearch.Version;
 import org.elasticsearch.env.Environment;
 import org.elasticsearch.plugins.spi.SPIClassIterator;
 
@@ -37,9 +37,7 @@ public final class ClasspathPlugins extends PluginsService {
     private LoadedPlugin load(Environment env, String name) {
         try {
             Class<? extends Plugin> type = Class.forName(name).asSubclass(Plugin.class);
-            PluginDescriptor descriptor = new PluginDescriptor(name, "from the class path", "NA", Version.CURRENT.toString(), "17", name,
-                null, List.of(), false, false, false, false);
-            return new LoadedPlugin(descriptor, loadPlugin(type, env.settings(), env.configDir()), getClass().getClassLoader());
+            return new LoadedPlugin(Release.descriptor(name), loadPlugin(type, env.settings(), env.configDir()), getClass().getClassLoader());
         } catch (ClassNotFoundException e) {
             throw new IllegalStateException(e);
         }

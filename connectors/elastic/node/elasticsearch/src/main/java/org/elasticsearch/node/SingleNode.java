@@ -1,46 +1,34 @@
 package org.elasticsearch.node;
 
 import harrier.node.Parent;
+import harrier.node.Release;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import org.elasticsearch.common.logging.LogConfigurator;
-import org.elasticsearch.common.settings.SecureString;
 import org.elasticsearch.common.settings.Settings;
 import org.elasticsearch.env.Environment;
 import org.elasticsearch.http.HttpServerTransport;
 import org.elasticsearch.plugins.ClasspathPlugins;
 import org.elasticsearch.plugins.PluginsLoader;
 import org.elasticsearch.plugins.PluginsService;
-import org.elasticsearch.xpack.core.security.authc.support.Hasher;
 
 /**
  * A single Elasticsearch node on loopback, made of the published jars, for tests and demonstrations. The distribution's own launcher
  * needs a folder of modules that is not published as jars; here plugins come from the class path, without entitlements and bootstrap
- * checks. It sits in this package because the constructor of a node that takes its services is visible only here.
+ * checks. It sits in this package because the constructor of a node that takes its services is visible only here. What differs between
+ * the versions is in Release, of which each has its own.
  */
 public final class SingleNode extends Node {
-    private static final List<String> PLUGINS = List.of(
-        "harrier.node.RestRoot",
-        "harrier.node.SecurityAnalysis",
-        "org.elasticsearch.transport.netty4.Netty4Plugin",
-        "org.elasticsearch.xpack.core.XPackPlugin",
-        "org.elasticsearch.xpack.security.SecurityWithoutSaml",
-        "org.elasticsearch.xpack.esql.core.plugin.EsqlCorePlugin",
-        "org.elasticsearch.xpack.esql.plugin.EsqlPlugin",
-        "org.elasticsearch.xpack.kql.KqlPlugin",
-        "org.elasticsearch.xpack.versionfield.VersionFieldPlugin");
-
     private SingleNode(Environment env) {
         super(NodeConstruction.prepareConstruction(env, PluginsLoader.createPluginsLoader(Set.of(), Set.of(), Map.of(), false),
             new NodeServiceProvider() {
                 @Override
                 PluginsService newPluginService(Environment e, PluginsLoader l) {
-                    return new ClasspathPlugins(e, PLUGINS);
+                    return new ClasspathPlugins(e, Release.PLUGINS);
                 }
             }, false));
     }
@@ -51,7 +39,7 @@ public final class SingleNode extends Node {
         parent.watch();
         Path config = Files.createDirectories(parent.home().resolve("config"));
         Settings.Builder settings = settings(parent.home());
-        addUser(parent, config, settings);
+        Release.configure(parent, config, settings);
         parent.settings().forEach(settings::put);
         LogConfigurator.configureESLogging();
         Node node = new SingleNode(InternalSettingsPreparer.prepareEnvironment(settings.build(), Map.of(), config, () -> "node"));
@@ -73,21 +61,7 @@ public final class SingleNode extends Node {
             .put("http.port", "0")
             .put("transport.port", "0")
             .put("discovery.type", "single-node")
-            .put("cluster.routing.allocation.disk.threshold_enabled", false)
-            .put("xpack.license.self_generated.type", "basic")
-            .put("xpack.security.enabled", false);
-    }
-
-    /** Makes the user a superuser of the file realm and turns security on, if a user was given. */
-    private static void addUser(Parent parent, Path config, Settings.Builder settings) throws IOException {
-        String user = parent.word("harrier.user");
-        if (user.isEmpty()) {
-            return;
-        }
-        char[] hash = Hasher.BCRYPT10.hash(new SecureString(parent.word("harrier.password").toCharArray()));
-        Files.writeString(config.resolve("users"), user + ":" + new String(hash) + "\n");
-        Files.writeString(config.resolve("users_roles"), "superuser:" + user + "\n");
-        settings.put("xpack.security.enabled", true);
+            .put("cluster.routing.allocation.disk.threshold_enabled", false);
     }
 
     private static void close(Node node) {

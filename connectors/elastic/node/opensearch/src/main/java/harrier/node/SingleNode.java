@@ -3,22 +3,21 @@ package harrier.node;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.opensearch.common.settings.Settings;
+import org.opensearch.env.Environment;
 import org.opensearch.http.HttpServerTransport;
 import org.opensearch.node.InternalSettingsPreparer;
 import org.opensearch.node.Node;
-import org.opensearch.plugins.Plugin;
 
 /**
  * A single OpenSearch node on loopback, made of the published jars, for tests and demonstrations. Plugins come from the class path,
- * without a security manager and bootstrap checks; there is no plugin for security, so the node has neither users nor TLS.
+ * without a security manager and bootstrap checks; there is no plugin for security, so the node has neither users nor TLS. How a node
+ * takes its plugins differs between the versions: ClasspathNode knows it.
  */
-public final class SingleNode extends Node {
+public final class SingleNode {
     private static final List<String> PLUGINS = List.of(
         "org.opensearch.transport.Netty4Plugin",
         "org.opensearch.analysis.common.CommonAnalysisPlugin",
@@ -33,9 +32,7 @@ public final class SingleNode extends Node {
         "org.opensearch.search.aggregations.matrix.MatrixAggregationPlugin",
         "org.opensearch.ingest.common.IngestCommonPlugin");
 
-    private SingleNode(Settings settings, Path config, Collection<Class<? extends Plugin>> plugins) {
-        super(InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), config, () -> "node"), plugins, false);
-    }
+    private SingleNode() {}
 
     /** Runs the node until the parent ends it. */
     public static void main(String[] args) throws Exception {
@@ -44,11 +41,8 @@ public final class SingleNode extends Node {
         Path config = Files.createDirectories(parent.home().resolve("config"));
         Settings.Builder settings = settings(parent.home());
         parent.settings().forEach(settings::put);
-        List<Class<? extends Plugin>> plugins = new ArrayList<>();
-        for (String name : PLUGINS) {
-            plugins.add(Class.forName(name).asSubclass(Plugin.class));
-        }
-        SingleNode node = new SingleNode(settings.build(), config, plugins);
+        Environment env = InternalSettingsPreparer.prepareEnvironment(settings.build(), Map.of(), config, () -> "node");
+        Node node = new ClasspathNode(env, PLUGINS);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> close(node)));
         node.start();
         parent.ready(node.injector().getInstance(HttpServerTransport.class).boundAddress().publishAddress().getPort());
