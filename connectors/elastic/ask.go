@@ -146,6 +146,7 @@ func (s *search) once(p *part, pit string, r request, d *reader) (*envelope, err
 	if err != nil {
 		return nil, s.e.client.fail(hunt.SourceDamaged, true, "the cluster's answer is cut or damaged; look for a proxy between: "+shorten(err.Error()))
 	}
+	e.Terminated = e.Terminated && !(r.size == 0 && s.product.shortcuts())
 	if e.count > 0 {
 		s.perRow.Store(max(1, int64(len(a.body)/e.count)))
 	}

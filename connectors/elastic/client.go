@@ -52,6 +52,17 @@ type product struct {
 
 func (p product) String() string { return strings.TrimSpace(p.name + " " + p.version) }
 
+// major is the first number of the version, 0 if it is not known.
+func (p product) major() int {
+	major, _ := strconv.Atoi(strings.Split(p.version, ".")[0])
+	return major
+}
+
+// shortcuts says whether "terminated_early" in an answer without documents means nothing: OpenSearch 3 says so whenever it takes an
+// aggregation from what an index knows anyway, which is whole. Nothing but a request's own terminate_after ends a search early, and none
+// has one.
+func (p product) shortcuts() bool { return p.name == productOpenSearch && p.major() >= 3 }
+
 // client talks to one cluster. It is safe for concurrent use. All its errors are *hunt.Error.
 type client struct {
 	identity  hunt.Identity
@@ -359,8 +370,7 @@ func (c *client) about(ctx context.Context) (product, error) {
 
 // supported refuses versions that lack what a complete search needs (points in time).
 func (c *client) supported(p product) error {
-	major, _ := strconv.Atoi(strings.Split(p.version, ".")[0])
-	if p.name == productElasticsearch && major < 8 || p.name == productOpenSearch && major < 2 {
+	if p.name == productElasticsearch && p.major() < 8 || p.name == productOpenSearch && p.major() < 2 {
 		return c.fail(hunt.SourceUnavailable, false, p.String()+" is too old; Elasticsearch 8 or OpenSearch 2 is needed")
 	}
 	return nil

@@ -144,7 +144,7 @@ func streams() []hunt.Stream {
 }
 
 func TestConformance(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		u := &underTest{node: n, proxy: newProxy(t, n)}
 		hunttest.Suite{
 			Open:     u.open,

@@ -107,7 +107,7 @@ func refuse(times, status int, retryAfter string) func(http.ResponseWriter, *htt
 
 // TestProxyFaults: what a broken network or a busy cluster does to a search is an error that says so, or is waited for.
 func TestProxyFaults(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		p := newProxy(t, n)
 		s := connections()
 		e := open(t, elastic.Config{URLs: []string{p.URL}, Prefix: "proxy"}, elastic.Options{})
@@ -195,7 +195,7 @@ func TestUnreachable(t *testing.T) {
 
 // TestMissingIndices: an index that is closed or deleted after it was described is a gap with its name; the others are read.
 func TestMissingIndices(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		before := contexts(t, n)
 		mapping := `{"mappings":{"properties":{"time":{"type":"date"},"class_uid":{"type":"integer"},"dst_endpoint":{"properties":{"port":{"type":"integer"}}}}}}`
 		for i, name := range []string{"gone-a", "gone-b", "gone-c"} {

@@ -21,11 +21,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func products() []node.Product { return []node.Product{node.Elasticsearch, node.OpenSearch} }
-
-// onBoth runs a test on both products.
-func onBoth(t *testing.T, test func(t *testing.T, n *node.Node)) {
-	for _, p := range products() {
+// onAll runs a test on every product.
+func onAll(t *testing.T, test func(t *testing.T, n *node.Node)) {
+	for _, p := range node.Products() {
 		t.Run(string(p), func(t *testing.T) { test(t, sharedNode(t, p)) })
 	}
 }

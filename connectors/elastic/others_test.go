@@ -140,7 +140,7 @@ func TestOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		flat := "flattened"
 		if do(t, "GET", n.URL()+"/", "")["version"].(map[string]any)["distribution"] == "opensearch" {
 			flat = "flat_object"

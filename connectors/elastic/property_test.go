@@ -31,7 +31,7 @@ type cluster struct {
 
 func startCluster(t *testing.T, p node.Product) *cluster {
 	n := SharedNode(t, p)
-	return &cluster{t: t, url: n.URL(), ignored: p == node.Elasticsearch}
+	return &cluster{t: t, url: n.URL(), ignored: p == node.Elasticsearch || p == node.Elasticsearch9}
 }
 
 // call sends a request and returns the answer, which must be a success.
@@ -197,9 +197,9 @@ func documents(class *ocsf.Class, rec arrow.RecordBatch) [][]byte {
 	return out
 }
 
-// TestTranslations holds translations to Match on real nodes of both products.
+// TestTranslations holds translations to Match on real nodes of every product.
 func TestTranslations(t *testing.T) {
-	for _, p := range []node.Product{node.Elasticsearch, node.OpenSearch} {
+	for _, p := range node.Products() {
 		t.Run(string(p), func(t *testing.T) {
 			c := startCluster(t, p)
 			run := func(name string, f func(*cluster)) {

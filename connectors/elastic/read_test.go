@@ -187,11 +187,11 @@ const day = int64(86_400_000_000)
 // TestExactlyOnce reads 100,000 events of 6 shards (of OpenSearch 50,000) in both orders and at two page sizes: every row once, in order,
 // nothing left open. The events lie densely in places, a quarter of them in one instant, which is more than a page.
 func TestExactlyOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		before := contexts(t, n)
 		s := connections()
 		rows := 100_000
-		if strings.HasSuffix(t.Name(), string(node.OpenSearch)) {
+		if strings.Contains(t.Name(), string(node.OpenSearch)) {
 			rows = 50_000 // it is written and read in the same way, but for sweeps
 		}
 		rec := events(s, rows, func(i int) int64 {
@@ -289,7 +289,7 @@ func TestLimitedSearchReadsLittle(t *testing.T) {
 
 // TestSomeElement: that an array has an element is asked of nobody, so the search itself looks.
 func TestSomeElement(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		do(t, "PUT", n.URL()+"/some-element", `{"mappings":{"properties":{"time":{"type":"date"},"class_uid":{"type":"integer"}}}}`)
 		for i, hashes := range []string{`[{"algorithm_id":3,"value":"ab"}]`, `[]`, `null`} {
 			do(t, "PUT", fmt.Sprintf("%s/some-element/_doc/%d?refresh=true", n.URL(), i),
@@ -318,7 +318,7 @@ func TestSomeElement(t *testing.T) {
 
 // TestOneLongValue: of many rows one has a text that is longer than what the cluster indexes, so that it is in the document alone.
 func TestOneLongValue(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		const rows, at = 7000, 5555
 		s := connections()
 		plain := events(s, rows, func(i int) int64 { return 1_767_000_000_000_000 + int64(i) })

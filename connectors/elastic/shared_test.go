@@ -19,10 +19,13 @@ func SharedNode(t testing.TB, p node.Product) *node.Node {
 	return n
 }
 
-var sharedNodes = map[node.Product]func() (*node.Node, error){
-	node.Elasticsearch: startOnce(node.Elasticsearch),
-	node.OpenSearch:    startOnce(node.OpenSearch),
-}
+var sharedNodes = func() map[node.Product]func() (*node.Node, error) {
+	all := map[node.Product]func() (*node.Node, error){}
+	for _, p := range node.Products() {
+		all[p] = startOnce(p)
+	}
+	return all
+}()
 
 var startedNodes struct {
 	sync.Mutex

@@ -147,7 +147,7 @@ func equal(t *testing.T, s *hunt.Stream, path string, v hunt.Value) hunt.Request
 
 // TestIndexEndsBetweenPages: an index that is deleted while a search reads it is a gap; what came and the other index are there.
 func TestIndexEndsBetweenPages(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "pages-a", "pages-b")
 		for _, name := range []string{"pages-a", "pages-b"} {
 			do(t, "PUT", n.URL()+"/"+name, flowMapping("", ""))
@@ -202,7 +202,7 @@ func TestIndexEndsBetweenPages(t *testing.T) {
 // TestIndexMadeAnew: an index that was deleted and made anew with other types of fields is asked in the new way at the next hunt; a query
 // that was made for the old one fails with its name.
 func TestIndexMadeAnew(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "anew-a", "anew-b")
 		more := func(kind string) string { return `,"src_endpoint":{"properties":{"hostname":` + kind + `}}` }
 		for _, name := range []string{"anew-a", "anew-b"} {
@@ -247,7 +247,7 @@ func TestIndexMadeAnew(t *testing.T) {
 
 // TestMixedTypes: a field of which two indices have different types is asked in each as fits it.
 func TestMixedTypes(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "mixed-keyword", "mixed-ip", "mixed-text", "mixed-short")
 		for name, kind := range map[string]string{"mixed-keyword": `{"type":"keyword"}`, "mixed-ip": `{"type":"ip"}`, "mixed-text": `{"type":"text"}`, "mixed-short": `{"type":"keyword","ignore_above":3}`} {
 			do(t, "PUT", n.URL()+"/"+name, flowMapping("", `,"src_endpoint":{"properties":{"ip":`+kind+`}}`))
@@ -268,7 +268,7 @@ func TestMixedTypes(t *testing.T) {
 
 // TestClosedIndex: a closed index, named or in a pattern, is in the notes, and the others are read.
 func TestClosedIndex(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "shut-a", "shut-b")
 		for i, name := range []string{"shut-a", "shut-b"} {
 			do(t, "PUT", n.URL()+"/"+name, flowMapping("", ""))
@@ -301,7 +301,7 @@ func TestClosedIndex(t *testing.T) {
 
 // TestUnassignedShard: a shard that no node holds is a gap with the name of its index, and the other index is read.
 func TestUnassignedShard(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "lost-a", "lost-b")
 		do(t, "PUT", n.URL()+"/lost-a", flowMapping("", ""))
 		flows(t, n, "lost-a", 0, 10)
@@ -338,7 +338,7 @@ func TestUnassignedShard(t *testing.T) {
 
 // TestLargeDocument: a document with a field of 30 MB is found by hunts that do not ask for the field and by those that do.
 func TestLargeDocument(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "large")
 		do(t, "PUT", n.URL()+"/large", flowMapping("", `,"src_endpoint":{"properties":{"hostname":{"type":"keyword","index":false,"doc_values":false}}}`))
 		flows(t, n, "large", 0, 2000)
@@ -368,7 +368,7 @@ func TestLargeDocument(t *testing.T) {
 
 // TestMappingExplosion: an index with 20,000 fields is described as fast as any other.
 func TestMappingExplosion(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "wide")
 		var b strings.Builder
 		for i := range 20_000 {
@@ -395,7 +395,7 @@ func TestMappingExplosion(t *testing.T) {
 
 // TestClock: a node whose clock is two hours off is described so, and ranges are those of the hunt.
 func TestClock(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "clock")
 		do(t, "PUT", n.URL()+"/clock", flowMapping("", ""))
 		flows(t, n, "clock", 0, 10)
@@ -446,7 +446,7 @@ func rewrite(r *http.Response, change func([]byte) []byte) error {
 
 // TestTimeLimit: a search that the cluster stops at its own limit of time is a gap, not a complete answer.
 func TestTimeLimit(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "slow")
 		do(t, "PUT", n.URL()+"/slow", flowMapping("", ""))
 		flows(t, n, "slow", 0, 10)
@@ -474,7 +474,7 @@ func TestTimeLimit(t *testing.T) {
 
 // TestFrugalCluster: a cluster that refuses expensive queries is not asked any, also if it begins to refuse them between two hunts.
 func TestFrugalCluster(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		drop(t, n, "frugal")
 		do(t, "PUT", n.URL()+"/frugal", flowMapping("", ""))
 		flows(t, n, "frugal", 0, 100)
@@ -539,7 +539,7 @@ func TestContextsFull(t *testing.T) {
 
 // TestStranger: what answers and is no cluster is said to be none, whatever it answers.
 func TestStranger(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		p := newProxy(t, n)
 		for _, c := range []struct {
 			status int
@@ -566,7 +566,7 @@ func TestStranger(t *testing.T) {
 
 // TestNothingRunsOn: after searches that were cancelled or left, no search runs in the node and no context is open.
 func TestNothingRunsOn(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		before := contexts(t, n)
 		drop(t, n, "left")
 		do(t, "PUT", n.URL()+"/left", flowMapping("", ""))

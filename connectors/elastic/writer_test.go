@@ -19,7 +19,7 @@ import (
 
 // TestWriteOnce: an input is ingested once, an event is written once, and all of them are counted.
 func TestWriteOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		s := connections()
 		e := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "write"}, elastic.Options{})
 		at := func(i int) int64 { return 1_767_000_000_000_000 + int64(i) }
@@ -188,7 +188,7 @@ func brokenBulk(t *testing.T, p *proxy, s *hunt.Stream, e *elastic.Elastic) {
 // TestCommitTogether: the inputs of one commit are done together, and one that somebody else has begun stays marked if nothing comes of
 // it.
 func TestCommitTogether(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		s := connections()
 		e := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "together"}, elastic.Options{})
 		inputs := []hunt.Input{{Name: "one", Digest: "1"}, {Name: "two", Digest: "2"}, {Name: "three", Digest: "3"}}

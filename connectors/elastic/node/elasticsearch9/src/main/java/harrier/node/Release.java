@@ -1,6 +1,10 @@
 package harrier.node;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.elasticsearch.Version;
 import org.elasticsearch.common.settings.Settings;
@@ -22,6 +26,23 @@ public final class Release {
             false, false, false, PluginDescriptor.DeploymentTarget.ALL);
     }
 
-    /** Has nothing to add to the settings. */
-    public static void configure(Parent parent, Path config, Settings.Builder settings) {}
+    /**
+     * Gives the server the library that it compresses doc values with; its own build of it is not published. That of vectors is not
+     * published either, so it is turned off. Both are looked for when the node is made.
+     */
+    public static void configure(Parent parent, Path config, Settings.Builder settings) throws IOException {
+        String file = System.mapLibraryName("zstd");
+        String system = System.getProperty("os.name").startsWith("Mac") ? "macos" : "linux";
+        String machine = System.getProperty("os.arch").replace("x86_64", "amd64");
+        String resource = "/aircompressor/" + system + "-" + machine + "/" + file;
+        Path folder = Files.createDirectories(parent.home().resolve("natives"));
+        try (InputStream library = Release.class.getResourceAsStream(resource)) {
+            if (library == null) {
+                throw new IOException("no jar holds " + resource + ", so this node cannot run on this system and machine");
+            }
+            Files.copy(library, folder.resolve(file), StandardCopyOption.REPLACE_EXISTING);
+        }
+        System.setProperty("es.nativelibs.path", folder.toString());
+        System.setProperty("org.elasticsearch.nativeaccess.enableVectorLibrary", "false");
+    }
 }
