@@ -29,7 +29,7 @@ import (
 type demoCmd struct {
 	Data      string `help:"Folder of native logs to show instead of generated ones." placeholder:"DIR"`
 	Through   string `help:"Connector to show --data through; elastic starts a search node of its own." enum:"files,lake,elastic" default:"files"`
-	Node      string `help:"Product of the search node." enum:"opensearch,elasticsearch" default:"opensearch"`
+	Node      string `help:"Product of the search node." enum:"opensearch,elasticsearch,opensearch3,elasticsearch9" default:"opensearch"`
 	Listen    string `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Once      bool   `help:"Print and exit instead of serving."`
 	ReadyJSON bool   `help:"Print one JSON line {url, token, tenant} when everything can be searched, and nothing else."`

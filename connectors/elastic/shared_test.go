@@ -37,7 +37,11 @@ func startOnce(p node.Product) func() (*node.Node, error) {
 		if err := node.Available(p); err != nil {
 			return nil, err
 		}
-		n, err := node.Start(context.Background(), node.Options{Product: p, HeapMB: 1024})
+		o := node.Options{Product: p, HeapMB: 1024}
+		if p == node.Elasticsearch9 { // it counts a document four times, and by default takes no more than a tenth of the heap
+			o.Settings = map[string]string{"indexing_pressure.memory.limit": "25%"}
+		}
+		n, err := node.Start(context.Background(), o)
 		if err != nil {
 			return nil, err
 		}

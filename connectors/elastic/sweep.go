@@ -17,7 +17,7 @@ import (
 // A sweep reads many rows in the order in which the cluster keeps them and sorts them here. The cluster keeps documents compressed in
 // blocks of a hundred or so; rows of a short time lie scattered over many blocks, each of which it decompresses for one row. A sweep
 // takes every block once. It needs slices that are runs of documents and a cursor that is the same in every request; Elasticsearch has
-// both within a point in time (slices without a field, _shard_doc), OpenSearch has neither.
+// both within a point in time (slices without a field, _shard_doc), OpenSearch 2 has neither, and OpenSearch 3 is read like it.
 
 // How many pages a sweep holds in memory. Values by column are not scattered, so that there smaller sweeps cost no more, and their rows are
 // handed on while the next are read.
