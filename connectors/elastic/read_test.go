@@ -247,7 +247,7 @@ func TestExactlyOnce(t *testing.T) {
 
 // TestLimitedSearchReadsLittle: a consumer that has enough after some rows costs the cluster about as many; one that goes on gets all.
 func TestLimitedSearchReadsLittle(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node.Node) {
+	onAll(t, func(t *testing.T, n *node.Node) {
 		const rows, limit = 20_000, 3001
 		s := connections()
 		rec := events(s, rows, func(i int) int64 { return 1_767_000_000_000_000 + int64(i)*int64(time.Minute/time.Microsecond) })

@@ -45,7 +45,7 @@ func fakeTools(t *testing.T) tools {
 	t.Setenv("HOME", f.dir)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(f.dir, "cache"))
 	t.Setenv("PATH", filepath.Join(f.dir, "bin")+":/usr/bin:/bin")
-	node.SetJavaFolder(t, filepath.Join(f.dir, "jvm"))
+	t.Setenv("HARRIER_JDKS", filepath.Join(f.dir, "jvm"))
 	f.script("java", fmt.Sprintf(fakeJava, "17.0.1"))
 	f.script("javac", fakeJavac)
 	f.script("jar", fakeJar)

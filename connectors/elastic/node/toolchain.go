@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,8 +15,8 @@ import (
 	"github.com/harrier-xdr/harrier/hunt"
 )
 
-// javaFolder holds a folder for each Java of a Debian machine, of which PATH leads to one.
-var javaFolder = "/usr/lib/jvm"
+// jdks is the folder that holds a folder for each Java of the machine, of which PATH leads to one: what HARRIER_JDKS says, or Debian's.
+func jdks() string { return cmp.Or(os.Getenv("HARRIER_JDKS"), "/usr/lib/jvm") }
 
 // machine is a Java machine that is new enough.
 type machine struct {
@@ -44,7 +45,7 @@ func findToolchain(java machine, oldest int) (toolchain, error) {
 	return t, nil
 }
 
-// findJava looks in JAVA_HOME, then in PATH, then among the JDKs of javaFolder, for the first that is new enough.
+// findJava looks in JAVA_HOME, then in PATH, then among the JDKs of jdks, for the first that is new enough.
 func findJava(oldest int) (machine, error) {
 	var tried []string
 	for _, java := range javas() {
@@ -66,7 +67,7 @@ func findJava(oldest int) (machine, error) {
 }
 
 // javas lists the programs that findJava tries, each once, as the files that links lead to: the rest of a JDK is beside those. What is
-// in javaFolder without a compiler is left out, since PATH's may be too old for it.
+// in jdks without a compiler is left out, since PATH's may be too old for it.
 func javas() []string {
 	var found []string
 	add := func(java string) {
@@ -85,7 +86,7 @@ func javas() []string {
 	}
 	inPath, _ := exec.LookPath("java")
 	add(inPath)
-	folders, _ := filepath.Glob(filepath.Join(javaFolder, "*", "bin"))
+	folders, _ := filepath.Glob(filepath.Join(jdks(), "*", "bin"))
 	for _, folder := range folders {
 		if executable(folder, "javac") != "" {
 			add(executable(folder, "java"))
