@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
@@ -9,12 +10,16 @@ import (
 )
 
 // SharedNode returns the node of a product that all tests share, those of package elastic_test too. The first test that wants one starts
-// it; StopNodes ends it. Tests take names of indices of their own and put back what they change of the cluster.
+// it; StopNodes ends it. Tests take names of indices of their own and put back what they change of the cluster. It skips the test where
+// there is no Java that is new enough, no Maven or no jars; any other failure fails it.
 func SharedNode(t testing.TB, p node.Product) *node.Node {
 	t.Helper()
 	n, err := sharedNodes[p]()
-	if err != nil {
+	switch {
+	case errors.Is(err, node.ErrNoJava) || errors.Is(err, node.ErrNoJars):
 		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
 	}
 	return n
 }
