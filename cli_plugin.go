@@ -86,10 +86,7 @@ func (c pluginCheckCmd) settings() ([]byte, error) {
 
 // opener starts a process for every connection that the suite asks for.
 func (c pluginCheckCmd) opener(p *program, settings []byte) (func(context.Context) (hunt.Connector, error), error) {
-	base := "."
-	if c.Settings != "" {
-		base = filepath.Dir(c.Settings)
-	}
+	base := filepath.Dir(c.Settings)
 	log, err := p.logger("warn")
 	if err != nil {
 		return nil, err

@@ -77,16 +77,11 @@ func TestARenewedCredentialIsTakenUp(t *testing.T) {
 // TestASearchThatIsDeniedRenews has a description that needs no credential.
 func TestASearchThatIsDeniedRenews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before, after, opens := newSource(t, acme(), 3), newSource(t, acme(), 3), 0
+		before, after := newSource(t, acme(), 3), newSource(t, acme(), 3)
 		before.search = func(context.Context, int, *hunt.Translation, frames) frames {
 			return func(yield func(hunt.Frame, error) bool) { yield(nil, denied()) }
 		}
-		c := wrap.New(func(context.Context) (hunt.Connector, error) {
-			if opens++; opens == 1 {
-				return before, nil
-			}
-			return after, nil
-		}, wrap.Options{Ref: acme()})
+		c := wrap.New(oneThen(before, after), wrap.Options{Ref: acme()})
 		defer c.Close()
 		wantError(t, opened(t, c).err, hunt.SourceDenied)
 		synctest.Wait()
@@ -98,7 +93,7 @@ func TestASearchThatIsDeniedRenews(t *testing.T) {
 // closed when the search is over.
 func TestARenewalLeavesSearchesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		expired, opens, release := false, 0, make(chan struct{})
+		expired, release := false, make(chan struct{})
 		before, after := expiring(t, 3, func() bool { return expired }), newSource(t, acme(), 4)
 		before.search = func(_ context.Context, _ int, _ *hunt.Translation, plain frames) frames {
 			return func(yield func(hunt.Frame, error) bool) {
@@ -106,12 +101,7 @@ func TestARenewalLeavesSearchesAlone(t *testing.T) {
 				plain(yield)
 			}
 		}
-		c := wrap.New(func(context.Context) (hunt.Connector, error) {
-			if opens++; opens == 1 {
-				return before, nil
-			}
-			return after, nil
-		}, wrap.Options{Ref: acme()})
+		c := wrap.New(oneThen(before, after), wrap.Options{Ref: acme()})
 		defer c.Close()
 		if _, err := c.Describe(t.Context()); err != nil {
 			t.Fatal(err)
@@ -175,6 +165,16 @@ func TestCloseWhileRenewing(t *testing.T) {
 			wantError(t, err, hunt.SourceUnavailable)
 		}
 	})
+}
+
+// oneThen opens one connection at first and another one from then on.
+func oneThen(before, after hunt.Connector) wrap.Opener {
+	next := before
+	return func(context.Context) (hunt.Connector, error) {
+		c := next
+		next = after
+		return c, nil
+	}
 }
 
 // opened asks a connection after it was described, as every hunt does.
