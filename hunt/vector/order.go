@@ -64,24 +64,31 @@ func InOrder(rec arrow.RecordBatch, order hunt.Order) bool {
 	return true
 }
 
-// Sort returns rec with its rows ordered by (time, uid); rec itself if they are already. Repeats of a row stay as they were.
-func Sort(rec arrow.RecordBatch, order hunt.Order) arrow.RecordBatch {
-	if InOrder(rec, order) {
-		return rec
-	}
+// Ordered is rows of a batch in an order.
+type Ordered struct {
+	Record arrow.RecordBatch
+	Rows   []int // of Record, in order
+	order  hunt.Order
+}
+
+// Order orders the rows that a mask selects, all if it is nil, by (time, uid). Repeats of a row stay as they were.
+func Order(rec arrow.RecordBatch, m Mask, order hunt.Order) Ordered {
 	k := keysOf(rec)
-	rows := make([]timed, rec.NumRows())
-	for i := range rows {
-		rows[i] = timed{math.MaxInt64, i}
-		if k.time.IsValid(i) {
-			rows[i].us = int64(k.times[i])
+	rows := make([]timed, 0, rec.NumRows())
+	for i := range int(rec.NumRows()) {
+		switch {
+		case m != nil && !m[i]:
+		case k.time.IsValid(i):
+			rows = append(rows, timed{int64(k.times[i]), i})
+		default:
+			rows = append(rows, timed{math.MaxInt64, i})
 		}
 	}
 	sign := 1
 	if order == hunt.TimeDesc {
 		sign = -1
 	}
-	slices.SortFunc(rows, func(a, b timed) int {
+	compare := func(a, b timed) int {
 		c := cmp.Compare(a.us, b.us)
 		if c == 0 {
 			c = k.compare(a.row, k, b.row)
@@ -90,12 +97,53 @@ func Sort(rec arrow.RecordBatch, order hunt.Order) arrow.RecordBatch {
 			return a.row - b.row
 		}
 		return sign * c
-	})
-	index := make([]int, len(rows))
-	for i, r := range rows {
-		index[i] = r.row
 	}
-	return Take(rec, index)
+	if !slices.IsSortedFunc(rows, compare) {
+		slices.SortFunc(rows, compare)
+	}
+	o := Ordered{Record: rec, Rows: make([]int, len(rows)), order: order}
+	for i, r := range rows {
+		o.Rows[i] = r.row
+	}
+	return o
+}
+
+// After leaves out the rows that do not come strictly after key for a connection. A nil key is before all rows.
+func (o Ordered) After(ref hunt.ConnectionRef, key *hunt.Key) Ordered {
+	if key == nil {
+		return o
+	}
+	at, _ := slices.BinarySearchFunc(o.Rows, key, func(i int, key *hunt.Key) int {
+		us, uid := KeyAt(o.Record, i)
+		c := hunt.Key{Time: us, Tenant: ref.Tenant, Connection: ref.Connection, UID: uid}.Compare(*key)
+		if o.order == hunt.TimeDesc {
+			c = -c
+		}
+		if c > 0 {
+			return 1
+		}
+		return -1
+	})
+	o.Rows = o.Rows[at:]
+	return o
+}
+
+// Take returns the rows as a batch; Record itself if they are all of its rows as they stand there.
+func (o Ordered) Take() arrow.RecordBatch {
+	for i, row := range o.Rows {
+		if i != row {
+			return Take(o.Record, o.Rows)
+		}
+	}
+	return o.Record.NewSlice(0, int64(len(o.Rows)))
+}
+
+// Sort returns rec with its rows ordered by (time, uid); rec itself if they are already. Repeats of a row stay as they were.
+func Sort(rec arrow.RecordBatch, order hunt.Order) arrow.RecordBatch {
+	if InOrder(rec, order) {
+		return rec
+	}
+	return Order(rec, nil, order).Take()
 }
 
 // timed is a row with its time beside it, so that sorting seldom looks elsewhere; the greatest time if it has none.
@@ -122,19 +170,9 @@ func After(rec arrow.RecordBatch, ref hunt.ConnectionRef, order hunt.Order, key 
 	if key == nil {
 		return rec
 	}
-	n := int(rec.NumRows())
-	at, _ := slices.BinarySearchFunc(rowsUpTo(n), key, func(i int, key *hunt.Key) int {
-		us, uid := KeyAt(rec, i)
-		c := hunt.Key{Time: us, Tenant: ref.Tenant, Connection: ref.Connection, UID: uid}.Compare(*key)
-		if order == hunt.TimeDesc {
-			c = -c
-		}
-		if c > 0 {
-			return 1
-		}
-		return -1
-	})
-	return rec.NewSlice(int64(at), int64(n))
+	n := rec.NumRows()
+	left := Ordered{rec, rowsUpTo(int(n)), order}.After(ref, key)
+	return rec.NewSlice(n-int64(len(left.Rows)), n)
 }
 
 func rowsUpTo(n int) []int {
