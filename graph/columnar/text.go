@@ -83,16 +83,20 @@ func appendFloat(b []byte, f float64) []byte {
 func appendTime(b []byte, us int64) []byte {
 	t := time.UnixMicro(us).UTC()
 	year, month, day := t.Date()
-	b = append(b, '"')
-	b = pad(b, year, 4)
-	b = pad(append(b, '-'), int(month), 2)
-	b = pad(append(b, '-'), day, 2)
-	b = pad(append(b, 'T'), t.Hour(), 2)
-	b = pad(append(b, ':'), t.Minute(), 2)
-	b = pad(append(b, ':'), t.Second(), 2)
-	b = pad(append(b, '.'), t.Nanosecond()/1000, 6)
+	hour, minute, second := t.Clock()
+	b = pad(append(b, '"'), year, 4)
+	b = two(append(b, '-'), int(month))
+	b = two(append(b, '-'), day)
+	b = two(append(b, 'T'), hour)
+	b = two(append(b, ':'), minute)
+	b = two(append(b, ':'), second)
+	part := t.Nanosecond() / 1000
+	b = two(two(two(append(b, '.'), part/10_000), part/100%100), part%100)
 	return append(b, 'Z', '"')
 }
+
+// two appends a number below 100 with two digits.
+func two(b []byte, n int) []byte { return append(b, '0'+byte(n/10), '0'+byte(n%10)) }
 
 // pad appends a number that is not negative with at least width digits.
 func pad(b []byte, n, width int) []byte {
