@@ -179,7 +179,7 @@ func (s *search) wait(err *hunt.Error, try int) error {
 	}
 }
 
-// reader is a decoder with a buffer for answers.
+// reader is a decoder with a buffer for answers, of which it decodes one at a time.
 type reader struct {
 	decoder
 	buf    []byte

@@ -143,8 +143,9 @@ func streams() []hunt.Stream {
 	return out
 }
 
+// TestConformance goes over one product after the other, because it looks for goroutines that are left.
 func TestConformance(t *testing.T) {
-	onAll(t, func(t *testing.T, n *node.Node) {
+	onEach(t, func(t *testing.T, n *node.Node) {
 		u := &underTest{node: n, proxy: newProxy(t, n)}
 		hunttest.Suite{
 			Open:     u.open,

@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -175,13 +176,6 @@ func (b *branch) find(key []byte) *branch {
 	return b
 }
 
-// columnValue is a value that is read by its column, with the one that came after it in the last document; nil before that is known.
-type columnValue struct {
-	path string
-	leaf *leaf
-	next *columnValue
-}
-
 // cell is one value of a row, of the type of its column already; the bytes belong to the answer.
 type cell struct {
 	set  bool
@@ -205,6 +199,9 @@ type documentDecoder struct {
 
 	values   map[string]*columnValue // by path
 	before   columnValue             // stands before the first of a document
+	leaves   []*leaf                 // by cell; nil for those that no value by column fills
+	found    values                  // of the answer that was parsed last, if it has values by column
+	body     []byte                  // that answer, nil if it has none
 	simd     *simdjson.ParsedJson
 	items    simdjson.Array  // reused
 	docs     *simdjson.Array // documents of the answer that was parsed last, nil if the envelope has them
@@ -235,7 +232,7 @@ func newDocumentDecoder(id hunt.Identity, src *source, r *hunt.Request) *documen
 		default:
 			at := &leaf{i, col.Type}
 			d.root.at(f.Name).leaf = at
-			d.values[f.Name] = &columnValue{path: f.Name, leaf: at}
+			d.values[f.Name] = newColumnValue(f.Name, at)
 		}
 	}
 	if src.time != "" && src.time != ocsf.ColTime {
@@ -244,6 +241,10 @@ func newDocumentDecoder(id hunt.Identity, src *source, r *hunt.Request) *documen
 		d.root.at(src.time).leaf = &leaf{at, ocsf.Time}
 	}
 	d.row = make([]cell, d.schema.NumFields())
+	d.leaves = make([]*leaf, d.schema.NumFields())
+	for _, v := range d.values {
+		d.leaves[v.leaf.cell] = v.leaf
+	}
 	return d
 }
 
@@ -296,10 +297,16 @@ func appendOf(t ocsf.Type) func(array.Builder, *cell) {
 	}
 }
 
-// parse reads the whole answer in one go where the processor can; else, and where that refuses it, document by document.
+// parse reads the whole answer in one go: values by column, or documents where the processor can. What these refuse is read document by
+// document.
 func (d *documentDecoder) parse(body []byte) (*envelope, error) {
 	d.docs = nil
-	if simdjson.SupportedCPU() && d.raw < 0 {
+	e, err := d.parseValues(body)
+	if err == nil {
+		return e, nil
+	}
+	d.body = nil
+	if errors.Is(err, errDocuments) && simdjson.SupportedCPU() && d.raw < 0 {
 		if e, err := d.parseSIMD(body); err == nil {
 			return e, nil
 		}
@@ -309,7 +316,11 @@ func (d *documentDecoder) parse(body []byte) (*envelope, error) {
 }
 
 func (d *documentDecoder) decode(e *envelope) {
-	if d.docs != nil {
+	switch {
+	case d.body != nil:
+		d.decodeValues(e)
+		return
+	case d.docs != nil:
 		d.decodeSIMD(e)
 		return
 	}
@@ -565,7 +576,7 @@ func (d *documentDecoder) storeJSON(l *leaf, into []cell, text []byte, marshal f
 
 // original is the text that a document of this package stands for.
 func (d *documentDecoder) original(text []byte) []byte {
-	if d.foreign || !bytes.Contains(text, []byte("\xf4\x8f")) {
+	if d.foreign || bytes.IndexByte(text, 0xf4) < 0 { // with which all that hunt.EscapeText writes begins in UTF-8
 		return text
 	}
 	return []byte(hunt.UnescapeText(string(text)))

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/mapping"
 	"github.com/harrier-xdr/harrier/hunt/vector"
@@ -211,46 +213,78 @@ func TestDecodeOdd(t *testing.T) {
 	}
 }
 
-// TestEnvelopeCut: an answer that is cut anywhere is no answer.
+// byColumn writes an answer with values by column, as the cluster does where no stored field is asked for.
+func byColumn(fields ...string) []byte {
+	body := bytes.ReplaceAll(page(fields...), []byte(`"_source"`), []byte(`"fields"`))
+	return regexp.MustCompile(`"_id":"[^"]*",`).ReplaceAll(body, nil)
+}
+
+// rowTexts is the text of rows, for those columns that the tests of values by column have.
+func rowTexts(rec arrow.RecordBatch) string {
+	text := ""
+	for i := range int(rec.NumRows()) {
+		row := vector.Row{Record: rec, Index: i}
+		us, uid := vector.KeyAt(rec, i)
+		text += fmt.Sprint(uid, us)
+		for _, path := range []string{"metadata.uid", "dst_endpoint.port", "src_endpoint.ip", "start_time"} {
+			for _, v := range row.Values(path) {
+				text += " " + v.Text()
+			}
+		}
+		text += "\n"
+	}
+	return text
+}
+
 // TestDecodeValues: values by column come in any order, with some missing and with names that nobody asked for.
 func TestDecodeValues(t *testing.T) {
-	body := bytes.ReplaceAll(page(
+	body := byColumn(
 		`{"uid":["a"],"time":[1],"metadata.uid":["m"],"dst_endpoint.port":[443]}`,
 		`{"":["x"],"uid":["b"],"nobody.asked":[1],"dst_endpoint.port":[22,23],"time":[2]}`,
 		`{"time":[3],"metadata.uid":null,"":null,"dst_endpoint.port":[80],"uid":["c"],"":["x"]}`,
 		`{"uid":["d"],"time":[4],"metadata.uid":["n"],"dst_endpoint.port":[]}`,
-	), []byte(`"_source"`), []byte(`"fields"`))
-	body = regexp.MustCompile(`"_id":"[^"]*",`).ReplaceAll(body, nil) // as the cluster answers where no stored field is asked for
-	for _, simd := range []bool{false, true} {
-		got, _, err := decodeAll(t, bytes.Clone(body), false, simd)
+		`{"uid":["e"],"time":[5],"metadata.uid":["C:\\a \"b\" \u00e9\ud83d\ude00\n"],"dst_endpoint.port":["7"]}`,
+		`{"uid":["f"],"time":[6],"metadata.uid":[""],"dst_endpoint.port":[-8.0],"src_endpoint.ip":["10.0.0.1"]}`,
+		`{ "uid" : [ "g" ] , "time":[ 7 ],"metadata.uid": [ "x\\" ],"dst_endpoint.port":[9223372036854775808]}`,
+		`{"uid":["h"],"time":[-8],"metadata.uid":[{"deep":[1]}],"dst_endpoint.port":[[1]],"start_time":[9007199254740993]}`,
+	)
+	want := "a1 \"m\" 443\nb2\nc3 80\nd4 \"n\"\ne5 \"C:\\\\a \\\"b\\\" é😀\\n\" 7\nf6 \"\" -8 10.0.0.1\ng7 \"x\\\\\"\nh-8 2255-06-05T23:47:34.740993Z\n"
+	for _, atOnce := range []bool{false, true} {
+		got, d, err := decodeAll(t, bytes.Clone(body), false, atOnce)
 		if err != nil || got.rejected != nil {
 			t.Fatal(err, got.rejected)
 		}
-		text := ""
-		for i := range int(got.rec.NumRows()) {
-			row := vector.Row{Record: got.rec, Index: i}
-			us, uid := vector.KeyAt(got.rec, i)
-			text += fmt.Sprint(uid, us)
-			for _, v := range row.Values("metadata.uid") {
-				text += " " + v.Str()
-			}
-			for _, v := range row.Values("dst_endpoint.port") {
-				text += fmt.Sprint(" ", v.Num())
-			}
-			text += "\n"
+		if text := rowTexts(got.rec); text != want {
+			t.Errorf("at once %t: got\n%swant\n%s", atOnce, text, want)
 		}
-		if want := "a1 m 443\nb2\nc3 80\nd4 n\n"; text != want {
-			t.Errorf("simd %t: got\n%swant\n%s", simd, text, want)
+		if d.nulled != 5 {
+			t.Errorf("at once %t: %d values of another type, want 5", atOnce, d.nulled)
+		}
+		if atOnce != (d.body != nil) {
+			t.Errorf("at once %t: the answer was read in the other way", atOnce)
 		}
 	}
 }
 
+// TestDecodeValuesDamaged: an answer whose values are no JSON is read document by document, so that it costs one.
+func TestDecodeValuesDamaged(t *testing.T) {
+	for _, bad := range []string{`"bad \q"`, `truth`, `-`, `01`, `1e`, `{"a":}`} {
+		body := byColumn(`{"uid":["a"],"time":[1]}`, `{"uid":["b"],"time":[2],"metadata.uid":[`+bad+`]}`, `{"uid":["c"],"time":[3]}`)
+		got, _, err := decodeAll(t, body, false, true)
+		if err != nil || got.rec.NumRows() < 2 || got.rec.NumRows()+int64(len(got.rejected)) != 3 {
+			t.Errorf("%s: %v, %d rows, rejected %v", bad, err, got.rec.NumRows(), got.rejected)
+		}
+	}
+}
+
+// TestEnvelopeCut: an answer that is cut anywhere is no answer.
 func TestEnvelopeCut(t *testing.T) {
-	body := page(oddDocuments()...)
-	for i := range body {
-		for _, simd := range []bool{false, true} {
-			if _, _, err := decodeAll(t, bytes.Clone(body[:i]), false, simd); err == nil {
-				t.Fatalf("an answer cut at byte %d of %d passes: %s", i, len(body), body[max(0, i-40):i])
+	for _, body := range [][]byte{page(oddDocuments()...), byColumn(`{"uid":["a"],"time":[1],"metadata.uid":["m\\n"]}`, `{"uid":["b"],"time":[2]}`)} {
+		for i := range body {
+			for _, simd := range []bool{false, true} {
+				if _, _, err := decodeAll(t, bytes.Clone(body[:i]), false, simd); err == nil {
+					t.Fatalf("an answer cut at byte %d of %d passes: %s", i, len(body), body[max(0, i-40):i])
+				}
 			}
 		}
 	}
@@ -350,6 +384,33 @@ func FuzzDecode(f *testing.F) {
 					t.Fatalf("%s: %v and %v", path, x, y)
 				}
 			}
+		}
+	})
+}
+
+// FuzzDecodeValues: values by column are the same read at once and document by document.
+func FuzzDecodeValues(f *testing.F) {
+	f.Add([]byte(`"C:\\Windows"`), []byte(`443`))
+	f.Add([]byte(`"a","b"`), []byte(`-1.5e3`))
+	f.Add([]byte(` null `), []byte(`"12"`))
+	f.Add([]byte(`"\ud83d\ude00"`), []byte(`[1]`))
+	f.Fuzz(func(t *testing.T, text, number []byte) {
+		for _, v := range [][]byte{text, number} {
+			if !json.Valid(fmt.Appendf(nil, "[%s]", v)) || hasTwins(v) || bytes.ContainsAny(v, "\x7f") {
+				return // parsers differ about these
+			}
+		}
+		body := byColumn(fmt.Sprintf(`{"uid":["a"],"time":[1],"metadata.uid":[%s],"dst_endpoint.port":[%s]}`, text, number), `{"uid":["b"],"metadata.uid":["after"],"time":[2]}`)
+		if !json.Valid(body) {
+			return // something in the values was taken for a key of the answer
+		}
+		a, d, err := decodeAll(t, bytes.Clone(body), false, true)
+		if err != nil || d.body == nil {
+			t.Fatalf("a valid answer is refused: %v", err)
+		}
+		b, plain, err := decodeAll(t, bytes.Clone(body), false, false)
+		if err != nil || rowTexts(a.rec) != rowTexts(b.rec) || d.nulled != plain.nulled {
+			t.Fatalf("%v, %d and %d of another type,\n%sand\n%s", err, d.nulled, plain.nulled, rowTexts(a.rec), rowTexts(b.rec))
 		}
 	})
 }

@@ -6,8 +6,8 @@
 //     connection's own (own.go, inputs.go);
 //   - the translation of hunt.Expr into the query DSL with a disposition for every predicate: of conditions (translate.go, dsl.go), of
 //     comparisons and patterns (compare.go, pattern.go) and of documents that others wrote (foreign.go);
-//   - the complete and ordered reading of events (search.go, window.go, sweep.go) and the decoding of answers and documents into
-//     columns (envelope.go, decode.go, simd.go);
+//   - the complete and ordered reading of events (search.go, window.go, sweep.go) and the decoding of answers, documents and values
+//     by column into batches (envelope.go, decode.go, simd.go, values.go);
 //   - the templates and bulk requests that write events (template.go, document.go, writer.go).
 //
 // It is a hunt.Connector.

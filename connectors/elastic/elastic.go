@@ -83,6 +83,7 @@ type Elastic struct {
 	state  *state // newest description, nil before the first and after a failure
 
 	looking chan struct{} // full while the cluster is asked what it holds
+	sizes   sync.Map      // of sized to rowSize, for each stream that was searched
 }
 
 var _ hunt.Connector = (*Elastic)(nil)

@@ -53,10 +53,8 @@ func scan(body []byte) (*envelope, error) {
 		switch string(key) {
 		case "hits":
 			return e.scanHits(value)
-		case "pit_id", "timed_out", "terminated_early", "_shards", "aggregations":
-			return e.field(key, value)
 		}
-		return nil
+		return e.field(key, value)
 	})
 	if err == nil && (s.space() < len(body) || e.Shards == nil) {
 		err = errEnvelope
@@ -64,9 +62,11 @@ func scan(body []byte) (*envelope, error) {
 	return e, err
 }
 
-// field decodes one small field of the envelope.
+// field decodes one small field of the envelope, if it is one that is wanted.
 func (e *envelope) field(key, value []byte) error {
 	switch string(key) {
+	case "_shards":
+		return json.Unmarshal(value, &e.Shards)
 	case "pit_id":
 		return json.Unmarshal(value, &e.PIT)
 	case "timed_out":
@@ -75,9 +75,8 @@ func (e *envelope) field(key, value []byte) error {
 		return json.Unmarshal(value, &e.Terminated)
 	case "aggregations":
 		e.Aggs = value
-		return nil
 	}
-	return json.Unmarshal(value, &e.Shards)
+	return nil
 }
 
 func (e *envelope) scanHits(text []byte) error {
@@ -117,11 +116,16 @@ func (e *envelope) scanHit(text []byte) error {
 
 // lastHit reads the sort value of the last document.
 func (e *envelope) lastHit() {
-	if n := len(e.hits); n > 0 && e.hits[n-1].sort != nil {
-		var values []int64
-		if json.Unmarshal(e.hits[n-1].sort, &values) == nil && len(values) > 0 {
-			e.last = values[0]
-		}
+	if n := len(e.hits); n > 0 {
+		e.sorted(e.hits[n-1].sort)
+	}
+}
+
+// sorted reads the sort values of the last document, nil if the search was not sorted.
+func (e *envelope) sorted(sort []byte) {
+	var values []int64
+	if sort != nil && json.Unmarshal(sort, &values) == nil && len(values) > 0 {
+		e.last = values[0]
 	}
 }
 
@@ -161,30 +165,52 @@ func (s *scanner) take(c byte) bool {
 	return false
 }
 
+// object visits the members of an object.
 func (s *scanner) object(visit func(key, value []byte) error) error {
-	if !s.take('{') {
-		return s.broken()
-	}
-	if s.take('}') {
-		return nil
-	}
-	for {
-		quoted, err := s.value()
-		if err != nil {
-			return err
-		}
-		key, err := unquote(quoted)
-		if err != nil || !s.take(':') {
-			return s.broken()
-		}
+	return s.members(func(key []byte) error {
 		value, err := s.value()
 		if err != nil {
 			return err
 		}
-		if err := visit(key, value); err != nil {
+		return visit(key, value)
+	})
+}
+
+// array visits the elements of an array.
+func (s *scanner) array(visit func(value []byte) error) error {
+	return s.each('[', ']', func() error {
+		value, err := s.value()
+		if err != nil {
 			return err
 		}
-		if s.take('}') {
+		return visit(value)
+	})
+}
+
+// members visits the keys of an object; visit consumes the value.
+func (s *scanner) members(visit func(key []byte) error) error {
+	return s.each('{', '}', func() error {
+		key, err := s.key()
+		if err != nil {
+			return err
+		}
+		return visit(key)
+	})
+}
+
+// each visits what stands between an opening and a closing byte, separated by commas; visit consumes it.
+func (s *scanner) each(opening, closing byte, visit func() error) error {
+	if !s.take(opening) {
+		return s.broken()
+	}
+	if s.take(closing) {
+		return nil
+	}
+	for {
+		if err := visit(); err != nil {
+			return err
+		}
+		if s.take(closing) {
 			return nil
 		}
 		if !s.take(',') {
@@ -193,28 +219,17 @@ func (s *scanner) object(visit func(key, value []byte) error) error {
 	}
 }
 
-func (s *scanner) array(visit func(value []byte) error) error {
-	if !s.take('[') {
-		return s.broken()
+// key consumes a key and its colon.
+func (s *scanner) key() ([]byte, error) {
+	quoted, err := s.value()
+	if err != nil {
+		return nil, err
 	}
-	if s.take(']') {
-		return nil
+	key, err := unquote(quoted)
+	if err != nil || !s.take(':') {
+		return nil, s.broken()
 	}
-	for {
-		value, err := s.value()
-		if err != nil {
-			return err
-		}
-		if err := visit(value); err != nil {
-			return err
-		}
-		if s.take(']') {
-			return nil
-		}
-		if !s.take(',') {
-			return s.broken()
-		}
-	}
+	return key, nil
 }
 
 func (s *scanner) broken() error {

@@ -21,8 +21,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// onAll runs a test on every product.
+// onAll runs a test on every product, on all at the same time.
 func onAll(t *testing.T, test func(t *testing.T, n *node.Node)) {
+	for _, p := range node.Products() {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			test(t, sharedNode(t, p))
+		})
+	}
+}
+
+// onEach runs a test on every product, one after the other.
+func onEach(t *testing.T, test func(t *testing.T, n *node.Node)) {
 	for _, p := range node.Products() {
 		t.Run(string(p), func(t *testing.T) { test(t, sharedNode(t, p)) })
 	}

@@ -11,8 +11,9 @@ import (
 // order: they are all, or are read again with the others.
 func (s *search) probe(bounds period) (period, error) {
 	size := s.probeSize()
-	d := &reader{decoder: s.decoder(), direct: true}
-	defer s.free(d.decoder)
+	d := s.reader()
+	defer s.free(d)
+	d.direct = true
 	rest := period{bounds.to, bounds.to}
 	if s.t.Request.Order == hunt.TimeDesc {
 		rest = period{bounds.from, bounds.from}

@@ -201,6 +201,7 @@ func documents(class *ocsf.Class, rec arrow.RecordBatch) [][]byte {
 func TestTranslations(t *testing.T) {
 	for _, p := range node.Products() {
 		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
 			c := startCluster(t, p)
 			run := func(name string, f func(*cluster)) {
 				t.Run(name, func(t *testing.T) { f(&cluster{t: t, url: c.url, ignored: c.ignored}) })

@@ -11,12 +11,12 @@ type queue struct {
 	// Of the planning goroutine.
 	allowed int64 // rows that may be started now; 0 for any number
 	started int64 // rows of all counted windows
-	open    int   // counted windows that were not handed on yet
+	open    int   // counted windows that were not handed on yet; never more than ahead
 }
 
 // newQueue makes a queue for a consumer that may have enough after some rows; 0 if it wants all.
-func newQueue(windows, enough int) *queue {
-	return &queue{windows: make(chan *window, windows-1), handed: make(chan struct{}, windows+1), allowed: int64(enough)}
+func newQueue(enough int) *queue {
+	return &queue{windows: make(chan *window, ahead), handed: make(chan struct{}, ahead+1), allowed: int64(enough)}
 }
 
 // put queues a window.
@@ -29,13 +29,11 @@ func (q *queue) put(ctx context.Context, w *window) error {
 	}
 }
 
-// admit waits until a window of some rows may be started: while fewer are started than may be enough, or when all of those were handed on
-// and it was not enough. Then twice as many may be.
-func (q *queue) admit(ctx context.Context, w *window, rows int64) error {
-	if q.allowed == 0 {
-		return nil
-	}
-	for q.open > 0 && q.started >= q.allowed {
+// admit waits until a window of some rows may be started: while fewer windows than most are started and not handed on, and fewer rows than
+// may be enough. When all of those rows were handed on and it was not enough, twice as many may be started.
+func (q *queue) admit(ctx context.Context, w *window, rows int64, most int) error {
+	q.drain()
+	for q.open >= most || q.allowed > 0 && q.open > 0 && q.started >= q.allowed {
 		select {
 		case <-q.handed:
 			q.open--
@@ -43,10 +41,9 @@ func (q *queue) admit(ctx context.Context, w *window, rows int64) error {
 			return ctx.Err()
 		}
 	}
-	for q.started >= q.allowed {
+	for q.allowed > 0 && q.started >= q.allowed {
 		q.allowed *= 2
 	}
-	q.drain()
 	w.counted = true
 	q.started += rows
 	q.open++

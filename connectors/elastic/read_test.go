@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -242,6 +243,54 @@ func TestExactlyOnce(t *testing.T) {
 		if open := contexts(t, n); open > before {
 			t.Errorf("%d search contexts are open, %d were before", open, before)
 		}
+	})
+}
+
+// TestForeseen: where the description says that there is much, everything is asked for without a look at the first rows; events of which the
+// description does not know are found all the same.
+func TestForeseen(t *testing.T) {
+	onAll(t, func(t *testing.T, n *node.Node) {
+		const rows, start = 5000, 1_767_000_000_000_000
+		s := connections()
+		writer := open(t, elastic.Config{URLs: []string{n.URL()}, Prefix: "foreseen"}, elastic.Options{})
+		if err := ingest(t.Context(), writer, "a", hunttest.Data{Stream: s, Record: events(s, rows, func(i int) int64 { return start + int64(i)*1000 })}); err != nil {
+			t.Fatal(err)
+		}
+		var looks atomic.Int64 // requests that are not within a point in time
+		p := newProxy(t, n)
+		p.set(func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/_search") && r.URL.Path != "/_search" {
+				looks.Add(1)
+			}
+			return false
+		}, nil)
+		e := open(t, elastic.Config{URLs: []string{p.URL}, Prefix: "foreseen", BatchRows: 1000}, elastic.Options{})
+		if _, err := e.Describe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ask := func(name string, r hunt.Request, wantRows int, wantLook bool) {
+			t.Helper()
+			looks.Store(0)
+			got := search(t, e, r, 0)
+			got.complete(t, r.Order)
+			if len(got.uids) != wantRows || (looks.Load() > 0) != wantLook {
+				t.Errorf("%s: %d rows and %d looks, want %d rows, a look %t", name, len(got.uids), looks.Load(), wantRows, wantLook)
+			}
+		}
+		all := everything(s, "dst_endpoint.port")
+		ask("nothing is known of the size of rows", all, rows, true)
+		ask("everything", all, rows, false)
+		more := events(s, rows+3, func(i int) int64 { return start + int64(i-rows-1)*7300*day })
+		if err := ingest(t.Context(), writer, "b", hunttest.Data{Stream: s, Record: more.NewSlice(rows, rows+3)}); err != nil {
+			t.Fatal(err)
+		}
+		all.Order = hunt.TimeDesc
+		ask("events before and after those that are known", all, rows+3, false)
+		part := all
+		part.Range = hunt.TimeRange{Start: start, End: start + 1000*rows/10}
+		ask("a small part", part, rows/10+1, true) // and one of the events that came later
+		ask("other columns", everything(s, "dst_endpoint.port", "severity_id"), rows+3, true)
+		ask("a condition", equal(t, s, "src_endpoint.ip", hunt.IP(netip.MustParseAddr("10.99.99.99"))), 0, true)
 	})
 }
 

@@ -21,7 +21,7 @@ import (
 // Bounds of a search.
 const (
 	parallel    = 6    // windows or slices that are read at a time: some are decoded while the cluster reads others
-	ahead       = 12   // windows that are read or wait to be handed on: the next in order may take longer than the others
+	ahead       = 12   // most windows that are read or wait to be handed on: the next in order may take longer than the others
 	firstRows   = 5000 // of the first page, if nothing is known of the size of the documents
 	heavyRows   = 1000 // the same, where whole documents are read
 	sampleRows  = 500  // the same, where many rows are wanted: if there are more, they are read again with the others
@@ -82,13 +82,13 @@ type search struct {
 	exact   bool            // the cluster evaluates the whole condition, so that a limit may be pushed
 
 	notes    chan hunt.Frame // from the goroutines that read windows
-	decoders chan decoder    // idle ones
-	reading  chan struct{}   // has an element for each window that is read
+	readers  chan *reader    // idle ones
+	reading  chan struct{}   // has an element for each that has entered
 	workers  sync.WaitGroup
 	perRow   atomic.Int64 // bytes of a document as it came lately; 0 before the first
 	promised atomic.Int64 // rows that the points in time hold
 	expected int64        // rows that the only part had when the first of them were asked for, if a sweep is to count them; else 0
-	spread   bucket       // when those rows were; none if that is not known
+	spread   bucket       // when those rows were, or about how many are to be expected and when; none if that is not known
 	seen     atomic.Int64 // rows of them that were counted
 	rows     int64        // rows that came
 
@@ -104,7 +104,7 @@ func (e *Elastic) newSearch(ctx context.Context, t *hunt.Translation) (*search, 
 		return nil, err
 	}
 	s := &search{e: e, t: t, ctx: ctx, state: st, product: st.product, exact: true, notes: make(chan hunt.Frame, 16),
-		decoders: make(chan decoder, parallel+1), reading: make(chan struct{}, parallel), told: map[string]bool{}}
+		readers: make(chan *reader, parallel+1), reading: make(chan struct{}, parallel), told: map[string]bool{}}
 	if s.src = st.source(t.Request.Stream, t.Request.Class); s.src == nil {
 		return nil, e.client.fail(hunt.SourceChanged, true, "the stream "+t.Request.Stream+" of "+t.Request.Class.Name+" is not there any more")
 	}
@@ -225,7 +225,10 @@ func (s *search) run() error {
 	}
 	bounds := s.bounds()
 	if bounds.from < bounds.to && len(s.parts) > 0 {
-		rest, err := s.probe(bounds)
+		rest, err := bounds, error(nil)
+		if !s.foresee(bounds) {
+			rest, err = s.probe(bounds)
+		}
 		if err == nil && rest.from < rest.to {
 			err = s.readOn(rest)
 		}
@@ -234,6 +237,7 @@ func (s *search) run() error {
 		}
 	}
 	s.drain()
+	s.learn()
 	return s.emit(hunt.End{RowsScanned: s.rows, Untimed: s.src.stream.Untimed})
 }
 
@@ -287,30 +291,45 @@ type piece struct {
 	frames []hunt.Frame // PartFailed and Rejected
 	rec    arrow.RecordBatch
 	err    error
-	seen   int64 // rows that came from the cluster, if it is a slice
-	held   int64 // rows that the slice holds, as the cluster says
+
+	// Of a slice, whose rows are merged with those of others.
+	order vector.Ordered // its rows instead of rec
+	seen  int64          // rows that came from the cluster
+	held  int64          // rows that it holds, as the cluster says
 }
 
-// decoder returns an idle decoder or makes one.
-func (s *search) decoder() decoder {
+// reader returns an idle reader or makes one.
+func (s *search) reader() *reader {
 	select {
-	case d := <-s.decoders:
+	case d := <-s.readers:
 		return d
 	default:
-		return s.e.newDecoder(s.src, &s.want)
+		return &reader{decoder: s.e.newDecoder(s.src, &s.want)}
 	}
 }
 
-// free gives a decoder back.
-func (s *search) free(d decoder) {
+// free gives a reader back; its rows were taken or are discarded.
+func (s *search) free(d *reader) {
+	d.discard()
+	d.direct = false
 	select {
-	case s.decoders <- d:
+	case s.readers <- d:
 	default:
 	}
 }
 
 // finish makes a piece of the rows of a period: in order, and only those that the request asks for.
 func (s *search) finish(r rows, at period, gaps []gap) *piece {
+	p := s.order(r, at, gaps)
+	if len(p.order.Rows) > 0 {
+		p.rec = p.order.Take()
+	}
+	p.order = vector.Ordered{}
+	return p
+}
+
+// order makes a piece as finish does and leaves the rows where they are.
+func (s *search) order(r rows, at period, gaps []gap) *piece {
 	p := &piece{}
 	for _, g := range gaps {
 		if f, fresh := s.tell(g, at); fresh {
@@ -341,10 +360,7 @@ func (s *search) finish(r rows, at period, gaps []gap) *piece {
 		r.rec = vector.Project(r.rec, hunt.Schema(s.t.Request.Class, s.t.Request.Columns))
 	}
 	ref := hunt.ConnectionRef(s.e.identity)
-	rec := vector.After(vector.Sort(vector.Select(r.rec, own), s.t.Request.Order), ref, s.t.Request.Order, s.t.Request.After)
-	if rec.NumRows() > 0 {
-		p.rec = rec
-	}
+	p.order = vector.Order(r.rec, own, s.t.Request.Order).After(ref, s.t.Request.After)
 	return p
 }
 

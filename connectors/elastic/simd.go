@@ -120,12 +120,6 @@ func (d *documentDecoder) decodeSIMD(e *envelope) {
 					found = true
 					err = d.walkSIMD(s, d.root, d.row)
 				}
-			case "fields":
-				var s *simdjson.Object
-				if s, err = field.Object(&source); err == nil {
-					found = true
-					err = d.valuesSIMD(s)
-				}
 			}
 		}
 		if err != nil { // the cursor goes on behind it
@@ -151,29 +145,6 @@ func lastSIMD(i *simdjson.Iter) int64 {
 	first.Advance()
 	n, _ := first.Int() // only searches that sort by time look at it
 	return n
-}
-
-// valuesSIMD takes values by column: the keys are dotted paths, and every value is an array. The cluster writes the fields of all documents
-// in one order, so that the field which came after this one in the last document is mostly the next.
-func (d *documentDecoder) valuesSIMD(o *simdjson.Object) error {
-	var value simdjson.Iter
-	last := &d.before
-	for {
-		key, kind, err := o.NextElementBytes(&value)
-		if err != nil || kind == simdjson.TypeNone {
-			return err
-		}
-		if last.next == nil || last.next.path != string(key) {
-			known := d.values[string(key)]
-			if known == nil {
-				continue
-			}
-			last.next = known
-		}
-		if last = last.next; kind != simdjson.TypeNull {
-			d.store(last.leaf, d.row, d.simdValue(&value, kind))
-		}
-	}
 }
 
 // walkSIMD takes what is read out of an object.

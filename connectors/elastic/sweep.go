@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -19,11 +20,13 @@ import (
 // takes every block once. It needs slices that are runs of documents and a cursor that is the same in every request; Elasticsearch has
 // both within a point in time (slices without a field, _shard_doc), OpenSearch 2 has neither, and OpenSearch 3 is read like it.
 
-// How many pages a sweep holds in memory. Values by column are not scattered, so that there smaller sweeps cost no more, and their rows are
-// handed on while the next are read.
+// How many pages a sweep holds in memory, and how many sweeps are read or wait to be handed on. Values by column are not scattered, so that
+// there smaller sweeps cost no more, and their rows are handed on while the next are read.
 const (
-	sweepPages = 16
-	valuePages = 6
+	sweepPages  = 16
+	sweeps      = 2
+	valuePages  = 3
+	valueSweeps = 4
 )
 
 // errMoved says that the cluster lost the point in time that a cursor belongs to.
@@ -47,11 +50,12 @@ func (s *search) pageTarget() int64 {
 	return max(1, min(most, int64(s.e.cfg.PageBytes)/perRow))
 }
 
-// sweep reads a window and sends its pieces in the request's order. If a point in time is lost, it begins anew.
-func (s *search) sweep(w *window, b bucket) error {
+// sweep reads a window and sends its pieces in the request's order, and calls asked when all of its slices are under way. If a point in time
+// is lost, it begins anew.
+func (s *search) sweep(w *window, b bucket, asked func()) error {
 	var gaps []gap
 	for {
-		pieces, more, err := s.swept(b)
+		pieces, more, err := s.swept(b, asked)
 		gaps = append(gaps, more...)
 		if errors.Is(err, errMoved) {
 			continue // a part is given up after some times
@@ -64,7 +68,7 @@ func (s *search) sweep(w *window, b bucket) error {
 }
 
 // swept reads the rows of a window once, each slice as a piece.
-func (s *search) swept(b bucket) ([]*piece, []gap, error) {
+func (s *search) swept(b bucket, asked func()) ([]*piece, []gap, error) {
 	type slice struct {
 		request
 		p     *part
@@ -90,20 +94,21 @@ func (s *search) swept(b bucket) ([]*piece, []gap, error) {
 		}
 	}
 	var readers errgroup.Group
-	readers.SetLimit(parallel)
 	var failed atomic.Bool // a slice failed, so the others are of no use
 	for _, one := range all {
+		if failed.Load() || s.enter() != nil {
+			break
+		}
 		readers.Go(func() (err error) {
-			if failed.Load() {
-				return nil
-			}
+			defer s.leave()
 			if one.piece, one.gaps, err = s.readSlice(one.p, one.request); err != nil {
 				failed.Store(true)
 			}
 			return err
 		})
 	}
-	err := readers.Wait()
+	asked()
+	err := cmp.Or(readers.Wait(), s.ctx.Err())
 	var pieces []*piece
 	for _, one := range all {
 		gaps = append(gaps, one.gaps...)
@@ -134,8 +139,8 @@ func slicesFor(rows, page, shards int64) int {
 // readSlice reads a slice page by page.
 func (s *search) readSlice(p *part, r request) (*piece, []gap, error) {
 	var gaps []gap
-	d := &reader{decoder: s.decoder()}
-	defer s.free(d.decoder)
+	d := s.reader()
+	defer s.free(d)
 	seen, held := int64(0), int64(0)
 	for {
 		e, found, err := s.ask(p, r, d)
@@ -165,17 +170,17 @@ func (s *search) readSlice(p *part, r request) (*piece, []gap, error) {
 		}
 		r.after = &e.last
 	}
-	out := s.finish(d.take(), r.at, nil)
+	out := s.order(d.take(), r.at, nil)
 	out.seen, out.held = seen, held
 	return out, gaps, nil
 }
 
-// run is sorted rows that are merged.
+// run is rows of a batch in order, which are merged with others.
 type run struct {
 	batch int // its number
+	rows  []int
 	times []arrow.Timestamp
 	uids  *array.String
-	next  int
 }
 
 // runs are those that have rows left, as a heap: the one whose next row comes first stands first.
@@ -185,10 +190,10 @@ type runs struct {
 	desc    bool
 }
 
-func (r *runs) add(rec arrow.RecordBatch) {
-	times := vector.Column(rec, ocsf.ColTime).(*array.Timestamp)
-	r.heap = append(r.heap, &run{batch: len(r.batches), times: times.TimestampValues(), uids: vector.UIDs(rec)})
-	r.batches = append(r.batches, rec)
+func (r *runs) add(o vector.Ordered) {
+	times := vector.Column(o.Record, ocsf.ColTime).(*array.Timestamp)
+	r.heap = append(r.heap, &run{batch: len(r.batches), rows: o.Rows, times: times.TimestampValues(), uids: vector.UIDs(o.Record)})
+	r.batches = append(r.batches, o.Record)
 	for i := len(r.heap) - 1; i > 0 && r.before(i, (i-1)/2); i = (i - 1) / 2 {
 		r.heap[i], r.heap[(i-1)/2] = r.heap[(i-1)/2], r.heap[i]
 	}
@@ -200,15 +205,15 @@ func (r *runs) before(i, k int) bool {
 	if r.desc {
 		a, b = b, a
 	}
-	x, y := a.times[a.next], b.times[b.next]
-	return x < y || x == y && a.uids.Value(a.next) < b.uids.Value(b.next)
+	x, y := a.times[a.rows[0]], b.times[b.rows[0]]
+	return x < y || x == y && a.uids.Value(a.rows[0]) < b.uids.Value(b.rows[0])
 }
 
 // take takes the next row.
 func (r *runs) take() vector.Place {
 	first := r.heap[0]
-	at := vector.Place{Batch: first.batch, Row: first.next}
-	if first.next++; first.next == len(first.times) {
+	at := vector.Place{Batch: first.batch, Row: first.rows[0]}
+	if first.rows = first.rows[1:]; len(first.rows) == 0 {
 		last := len(r.heap) - 1
 		r.heap[0] = r.heap[last]
 		r.heap = r.heap[:last]
@@ -232,8 +237,8 @@ func (s *search) merge(w *window, pieces []*piece) error {
 	first, left := &piece{}, &runs{desc: s.t.Request.Order == hunt.TimeDesc}
 	for _, p := range pieces {
 		first.frames = append(first.frames, p.frames...)
-		if p.rec != nil {
-			left.add(p.rec)
+		if len(p.order.Rows) > 0 {
+			left.add(p.order)
 		}
 	}
 	if err := s.send(w, first); err != nil {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/harrier-xdr/harrier/hunt"
 )
@@ -40,10 +41,7 @@ func (s *search) readOn(rest period) error {
 		s.workers.Wait() // they see the end of their context
 		s.ctx = outer
 	}()
-	q := newQueue(ahead, s.t.Request.Limit)
-	if s.sweeps() {
-		q = newQueue(2, s.t.Request.Limit) // each of them is read by several, and holds much
-	}
+	q := newQueue(s.t.Request.Limit)
 	planned := make(chan error, 1)
 	s.workers.Go(func() {
 		planned <- s.plan(rest, q)
@@ -110,26 +108,24 @@ func (s *search) plan(rest period, q *queue) error {
 		return s.start(bucket{rest, s.expected}, q)
 	}
 	s.expected = 0 // they are counted
-	d := &reader{decoder: s.decoder()}
-	defer s.free(d.decoder)
-	if s.spread.rows == 0 {
-		at, gaps, err := s.extent(rest, d)
-		if err == nil {
-			err = s.promise(rest, at.rows, gaps, q)
+	d := s.reader()
+	defer s.free(d)
+	if s.spread.rows > 0 {
+		if counted, err := s.histogram(rest, s.spread, d); err == nil {
+			if err := s.promise(rest, counted.total, counted.gaps, q); err != nil {
+				return err
+			}
+			return s.startAll(bucket{rest, counted.total}, counted.parts, q, d)
 		}
-		if err != nil {
-			return err
-		}
-		return s.cut(at, q, d)
 	}
-	counted, err := s.histogram(rest, s.spread, d)
+	at, gaps, err := s.extent(rest, d)
 	if err == nil {
-		err = s.promise(rest, counted.total, counted.gaps, q)
+		err = s.promise(rest, at.rows, gaps, q)
 	}
 	if err != nil {
 		return err
 	}
-	return s.startAll(bucket{rest, counted.total}, counted.parts, q, d)
+	return s.cut(at, q, d)
 }
 
 // promise notes how many rows there are, and queues what is known to be missing among them.
@@ -141,39 +137,54 @@ func (s *search) promise(rest period, total int64, gaps []gap, q *queue) error {
 	return q.put(s.ctx, first)
 }
 
-// start queues a window and reads it, as soon as one of those before it has been read.
+// start queues a window and begins to read it, as soon as there is room for a request. It returns when all requests of the window are under
+// way, so that those of the next do not hold up this one.
 func (s *search) start(b bucket, q *queue) error {
 	w := &window{at: b.period, pieces: make(chan *piece, 1)}
-	if err := q.admit(s.ctx, w, b.rows); err != nil {
+	if err := q.admit(s.ctx, w, b.rows, s.mostAhead()); err != nil {
 		return err
 	}
 	if err := q.put(s.ctx, w); err != nil {
 		return err
 	}
-	select {
-	case s.reading <- struct{}{}:
-	case <-s.ctx.Done():
-		close(w.pieces)
-		return s.ctx.Err()
-	}
+	asked := make(chan struct{})
 	s.workers.Go(func() {
 		defer close(w.pieces)
-		defer func() { <-s.reading }()
-		d := &reader{decoder: s.decoder()}
-		defer s.free(d.decoder)
-		var err error
-		if s.expected > 0 || s.sweeps() && b.rows > s.pageTarget() {
-			err = s.sweep(w, b)
-		} else {
-			err = s.read(w, b.period, d)
-		}
-		if err != nil {
-			d.discard()
+		if err := s.readWindow(w, b, sync.OnceFunc(func() { close(asked) })); err != nil {
 			_ = s.send(w, &piece{err: err}) // nobody waits for it if the search has ended
 		}
 	})
-	return nil
+	select {
+	case <-asked:
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
 }
+
+// readWindow reads a window and calls asked when it asks for no more than is under way.
+func (s *search) readWindow(w *window, b bucket, asked func()) error {
+	defer asked()
+	if s.expected > 0 || s.sweeps() && b.rows > s.pageTarget() {
+		return s.sweep(w, b, asked)
+	}
+	r := &windowReader{s, w, s.reader(), asked}
+	defer s.free(r.reader)
+	return r.read(b.period)
+}
+
+// enter waits until there is room for one more to ask the cluster and to decode what it answers; leave makes room. Who has entered does not
+// wait for the consumer.
+func (s *search) enter() error {
+	select {
+	case s.reading <- struct{}{}:
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+}
+
+func (s *search) leave() { <-s.reading }
 
 // extent asks how many rows there are in a period, and from when to when they are.
 func (s *search) extent(rest period, d *reader) (at bucket, gaps []gap, err error) {
@@ -245,6 +256,17 @@ func (s *search) target() int64 {
 		return max(page, limit+limit/4) // the first window is to be enough, and buckets do not end where it would be
 	}
 	return most
+}
+
+// mostAhead is how many windows may be read or wait to be handed on.
+func (s *search) mostAhead() int {
+	switch {
+	case !s.sweeps():
+		return ahead
+	case s.byValue.Load():
+		return valueSweeps
+	}
+	return sweeps
 }
 
 // cut cuts a bucket into windows of about target rows and starts to read them.
@@ -392,28 +414,49 @@ func contiguous(b bucket, rows map[int64]int64, width int64) []bucket {
 
 var errSplit = errors.New("the window is too large for a page")
 
-// read reads a period of a window and sends its pieces in the request's order.
-func (s *search) read(w *window, at period, d *reader) error {
-	gaps, err := s.page(at, d)
+// windowReader reads a window page by page.
+type windowReader struct {
+	*search
+	w *window
+	*reader
+	asked func() // as of readWindow
+}
+
+// read reads a period of the window and sends its pieces in the request's order.
+func (r *windowReader) read(at period) error {
+	rows, gaps, err := r.rows(at)
 	switch {
-	case errors.Is(err, errSplit) && s.product.name == productElasticsearch && (at.to-at.from == 1 || s.sweeps()):
-		d.discard()
-		return s.sweep(w, bucket{at, int64(s.pageRows())})
-	case errors.Is(err, errSplit) && at.to-at.from == 1:
-		gaps, err = s.instant(at, d)
+	case errors.Is(err, errSplit) && r.product.name == productElasticsearch && (at.to-at.from == 1 || r.sweeps()):
+		return r.sweep(r.w, bucket{at, int64(r.pageRows())}, r.asked)
 	case errors.Is(err, errSplit):
-		d.discard()
-		for _, half := range s.halves(at) {
-			if err := s.read(w, half, d); err != nil {
+		for _, half := range r.halves(at) {
+			if err := r.read(half); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
-	return s.send(w, s.finish(d.take(), at, gaps))
+	return r.send(r.w, r.finish(rows, at, gaps))
+}
+
+// rows asks for the rows of a period. The error is errSplit if they have to be asked for in another way.
+func (r *windowReader) rows(at period) (rows, []gap, error) {
+	if err := r.enter(); err != nil {
+		return rows{}, nil, err
+	}
+	defer r.leave()
+	r.asked()
+	gaps, err := r.page(at, r.reader)
+	if errors.Is(err, errSplit) && at.to-at.from == 1 && r.product.name != productElasticsearch {
+		gaps, err = r.instant(at, r.reader)
+	}
+	if err != nil {
+		r.discard()
+		return rows{}, nil, err
+	}
+	return r.take(), gaps, nil
 }
 
 // halves cuts a period in two, in the request's order.
