@@ -19,24 +19,22 @@ import (
 // The direct reader is what somebody writes who only wants the events out of one cluster, in any order: slices that are read at the same
 // time, the largest pages, only the fields that are wanted. Each way to do so is tried, and the fastest is measured.
 
-const (
-	slices4    = 4
-	directPage = 10_000
-)
+const directPage = 10_000
 
 // direct is one way to read.
 type direct struct {
 	cluster
 	index   string
+	slices  int     // that are read at the same time
 	scroll  bool    // by scrolls; else by slices of one point in time
 	byValue bool    // the values that are kept by column; else parts of the documents
 	lib     library // what decodes the answers
 }
 
 func (d *direct) String() string {
-	name := "point in time, "
+	name := fmt.Sprintf("%d slices of a point in time, ", d.slices)
 	if d.scroll {
-		name = "scroll, "
+		name = fmt.Sprintf("%d slices of scrolls, ", d.slices)
 	}
 	if d.byValue {
 		return name + "docvalue_fields, " + d.lib.name()
@@ -49,9 +47,9 @@ func directWays(c cluster, product node.Product, index string) []*direct {
 	var out []*direct
 	for _, lib := range libraries() {
 		for _, byValue := range []bool{false, true} {
-			out = append(out, &direct{c, index, true, byValue, lib})
+			out = append(out, &direct{c, index, readShards, true, byValue, lib})
 			if product == node.Elasticsearch {
-				out = append(out, &direct{c, index, false, byValue, lib})
+				out = append(out, &direct{c, index, readShards, false, byValue, lib})
 			}
 		}
 	}
@@ -80,7 +78,7 @@ func (d *direct) all(ctx context.Context) ([]event, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := make([][]event, slices4)
+	parts := make([][]event, d.slices)
 	group, inner := errgroup.WithContext(ctx)
 	for i := range parts {
 		group.Go(func() (err error) {
@@ -112,7 +110,7 @@ func (d *direct) point(ctx context.Context) (string, error) {
 // slice reads one slice.
 func (d *direct) slice(ctx context.Context, i int, pit string) ([]event, error) {
 	decode := d.lib.reader(d.shape())
-	out := make([]event, 0, sampleRows/slices4+directPage)
+	out := make([]event, 0, sampleRows/d.slices+directPage)
 	var buf bytes.Buffer
 	next := d.first(i, pit)
 	for {
@@ -137,13 +135,13 @@ func (d *direct) first(i int, pit string) esapi.Request {
 	if !d.scroll {
 		return d.paged(i, pit, "")
 	}
-	body := fmt.Sprintf(`{"size":%d,"sort":["_doc"],"slice":{"id":%d,"max":%d},%s}`, directPage, i, slices4, d.fields())
+	body := fmt.Sprintf(`{"size":%d,"sort":["_doc"],"slice":{"id":%d,"max":%d},%s}`, directPage, i, d.slices, d.fields())
 	return esapi.SearchRequest{Index: []string{d.index}, Scroll: time.Minute, Body: strings.NewReader(body)}
 }
 
 func (d *direct) paged(i int, pit, after string) esapi.Request {
 	return esapi.SearchRequest{Body: strings.NewReader(fmt.Sprintf(`{"size":%d,"track_total_hits":false,"sort":["_shard_doc"],"slice":{"id":%d,"max":%d},"pit":{"id":%q,"keep_alive":"1m"},%s%s}`,
-		directPage, i, slices4, pit, d.fields(), after))}
+		directPage, i, d.slices, pit, d.fields(), after))}
 }
 
 func (d *direct) next(i int, pit string, p page) esapi.Request {
@@ -161,9 +159,25 @@ func (d *direct) end(ctx context.Context, p page) error {
 	return d.get(ctx, esapi.ClearScrollRequest{Body: strings.NewReader(`{"scroll_id":["` + p.scroll + `"]}`)}, nil)
 }
 
-// fastest tries all ways and returns the one that takes the least time of those that find the events. notes tell of the others.
+// fastest tries all ways, in turn, and returns the one that takes the least time of those that find the events: first with a slice for each
+// shard, then that one with more. notes tell of the others.
 func fastest(ctx context.Context, ways []*direct, want []event) (best *direct, notes []string, err error) {
-	var least time.Duration
+	best, notes, err = fastestOf(ctx, ways, want)
+	if err != nil {
+		return nil, nil, err
+	}
+	more := []*direct{best}
+	for _, n := range []int{2 * readShards, 3 * readShards} {
+		next := *best
+		next.slices = n
+		more = append(more, &next)
+	}
+	best, again, err := fastestOf(ctx, more, want)
+	return best, append(notes, again...), err
+}
+
+func fastestOf(ctx context.Context, ways []*direct, want []event) (best *direct, notes []string, err error) {
+	var able []*direct
 	for _, d := range ways {
 		got, err := d.all(ctx)
 		if err == nil {
@@ -173,15 +187,21 @@ func fastest(ctx context.Context, ways []*direct, want []event) (best *direct, n
 			notes = append(notes, fmt.Sprintf("not possible: %s: %.200s", d, err))
 			continue
 		}
-		var times []time.Duration
-		for range min(3, turnRounds()) {
+		able = append(able, d)
+	}
+	times := make([][]time.Duration, len(able))
+	for range turnRounds() {
+		for i, d := range able {
 			took, err := timed(func() error { _, err := d.all(ctx); return err })
 			if err != nil {
 				return nil, nil, err
 			}
-			times = append(times, took)
+			times[i] = append(times[i], took)
 		}
-		took := median(times)
+	}
+	var least time.Duration
+	for i, d := range able {
+		took := median(times[i])
 		notes = append(notes, fmt.Sprintf("tried before: %s: %.1f ms", d, milliseconds(took)))
 		if best == nil || took < least {
 			best, least = d, took

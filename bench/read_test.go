@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	readShards   = 4 // of the index that is read: as many as slices, so that the direct reader has a shard for each
+	readShards   = 4 // of the index that is read
 	messageRows  = 5_000
 	longestEvent = 64 << 20 // bytes of a message
 	readIndex    = "harrier-*-events-*"
@@ -86,7 +86,7 @@ func readTurns(b *testing.B, e *elastic.Elastic, product node.Product, address s
 		{name: "Harrier, subscription decoded", against: directName, run: whole(decoded.run)},
 		{name: "Harrier, pages", against: directName, run: whole(func(ctx context.Context) error { return readPages(ctx, network) })},
 	}
-	notes = append(notes, fmt.Sprintf("direct: %s; %d slices of %d shards, pages of %d, decoded into structs, in no order.", best, slices4, readShards, directPage),
+	notes = append(notes, fmt.Sprintf("direct: %s; %d shards, pages of %d, decoded into structs, in no order.", best, readShards, directPage),
 		"Harrier, subscription: the bytes of all messages, as a client gets them; decoded: into the same structs as direct, with "+libraries()[0].name()+".")
 	scans, err := pythonTurns(b, product, address, want)
 	if errors.Is(err, errNoPython) {
