@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -143,9 +144,9 @@ func streams() []hunt.Stream {
 	return out
 }
 
-// TestConformance goes over one product after the other, because it looks for goroutines that are left.
 func TestConformance(t *testing.T) {
-	onEach(t, func(t *testing.T, n *node.Node) {
+	var beside sync.RWMutex
+	onAll(t, func(t *testing.T, n *node.Node) {
 		u := &underTest{node: n, proxy: newProxy(t, n)}
 		hunttest.Suite{
 			Open:     u.open,
@@ -157,6 +158,7 @@ func TestConformance(t *testing.T) {
 			Streams:  streams(),
 			Rows:     700,
 			Secrets:  []string{conformanceKey},
+			Beside:   &beside,
 		}.Run(t)
 	})
 }

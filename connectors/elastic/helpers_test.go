@@ -31,13 +31,6 @@ func onAll(t *testing.T, test func(t *testing.T, n *node.Node)) {
 	}
 }
 
-// onEach runs a test on every product, one after the other.
-func onEach(t *testing.T, test func(t *testing.T, n *node.Node)) {
-	for _, p := range node.Products() {
-		t.Run(string(p), func(t *testing.T) { test(t, sharedNode(t, p)) })
-	}
-}
-
 func sharedNode(t testing.TB, p node.Product) *node.Node { t.Helper(); return elastic.SharedNode(t, p) }
 
 // open connects with settings for tests: descriptions are always new.

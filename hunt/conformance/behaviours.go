@@ -8,6 +8,9 @@ type behaviour struct {
 	check  func(*subject)
 }
 
+// leaks is the behaviour that measures memory.
+const leaks = "Leaks"
+
 // ground is what source a behaviour is checked over.
 type ground uint8
 
@@ -108,7 +111,7 @@ func flows() []behaviour {
 		{Behaviour{"Concurrency", "Searches, translations and descriptions at the same time give what they give alone."}, shared, nil, checkConcurrency},
 		{Behaviour{"Cancel", "A search stops within a second of its context's end, at whatever frame, and does not pass for complete."}, shared, nil, checkCancel},
 		{Behaviour{"Break", "A consumer that stops reading, at whatever frame, leaves nothing behind, and the connection works on."}, shared, nil, checkBreak},
-		{Behaviour{"Leaks", "Goroutines and memory do not grow with the number of searches."}, shared, nil, checkLeaks},
+		{Behaviour{leaks, "Goroutines and memory do not grow with the number of searches."}, shared, nil, checkLeaks},
 		{Behaviour{"Secrets", "No description, native query or error shows a secret."}, shared, []need{needsSecrets()}, checkSecrets},
 	}
 }

@@ -36,7 +36,7 @@ func (s *subject) reopened() {
 		s.errorf("Connect: %v", err)
 		return
 	}
-	other := &subject{ctx: s.ctx, suite: s.suite, b: s.b, id: s.id, rng: s.rng, src: &source{conn: conn, data: s.src.data}, before: s.before}
+	other := &subject{ctx: s.ctx, suite: s.suite, b: s.b, id: s.id, rng: s.rng, src: &source{conn: conn, data: s.src.data}, tag: s.tag}
 	for _, h := range s.held() {
 		again := other.search(h.full())
 		if !slices.Equal(again.rows, h.ref.keys) {

@@ -1,30 +1,30 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/harrier-xdr/harrier/hunt"
 )
 
 // subject is a connector while one behaviour is checked.
 type subject struct {
-	ctx    context.Context
-	suite  Suite
-	b      *behaviour
-	id     hunt.Identity
-	rng    *rand.Rand
-	src    *source
-	before goleak.Option // goroutines that were there before
+	ctx   context.Context
+	suite Suite
+	b     *behaviour
+	id    hunt.Identity
+	rng   *rand.Rand
+	src   *source
+	tag   string // value of label for the goroutines of the check
 
 	mu      sync.Mutex
 	errs    []error
@@ -41,6 +41,7 @@ func (s Suite) subject(ctx context.Context, b *behaviour, shared *source) *subje
 // run checks the behaviour, over the shared source or one of its own.
 func (s *subject) run() {
 	defer s.rescue()
+	defer s.suite.beside(s.b)()
 	if why := s.b.missing(s.suite); why != "" {
 		s.skip(why)
 		return
@@ -52,12 +53,17 @@ func (s *subject) run() {
 		}
 		defer s.close()
 	}
-	s.before = goleak.IgnoreCurrent()
-	s.b.check(s)
-	if s.problems() == 0 {
-		s.leaks("at the end")
-	}
+	s.tag = fmt.Sprintf("%p", s)
+	pprof.Do(s.ctx, pprof.Labels(label, s.tag), func(context.Context) {
+		s.b.check(s)
+		if s.problems() == 0 {
+			s.leaks("at the end")
+		}
+	})
 }
+
+// label is on the goroutines of a check: one that starts has the labels of the one that starts it. So suites can run at the same time.
+const label = "harrier-conformance"
 
 // rescue notes a panic; searches run in goroutines of the check too, and must not end the program.
 func (s *subject) rescue() {
@@ -216,19 +222,34 @@ func (s *subject) secretless(doing, text string) {
 // patience is how long goroutines may take to end: some sources notice an end late.
 const patience = 3 * time.Second
 
-// leaks notes goroutines that came since the check began, but for those of connections that HTTP keeps open.
+// leaks notes goroutines that the check started and that are left, but for those of connections that HTTP keeps open.
 func (s *subject) leaks(when string) {
-	options := []goleak.Option{s.before}
 	kept := append([]string{"net/http.(*persistConn).readLoop", "net/http.(*persistConn).writeLoop", "net/http.(*conn).serve",
 		"net/http.(*connReader).backgroundRead", "net/http.(*http2ClientConn).readLoop", "golang.org/x/net/http2.(*ClientConn).readLoop"}, s.suite.Background...)
-	for _, f := range kept {
-		options = append(options, goleak.IgnoreAnyFunction(f))
-	}
-	began := time.Now()
-	for err := goleak.Find(options...); err != nil; err = goleak.Find(options...) { // it waits for a moment itself
+	began, again := time.Now(), time.NewTicker(5*time.Millisecond)
+	defer again.Stop()
+	for left := s.left(kept); left != ""; left = s.left(kept) {
 		if time.Since(began) > patience {
-			s.errorf("%s: goroutines are left after %s: %v", when, patience, err)
+			s.errorf("%s: goroutines are left after %s:\n%s", when, patience, left)
 			return
 		}
+		<-again.C
 	}
+}
+
+// left is the stacks of the goroutines that the check started, without itself and those that run functions which are kept; "" if there are
+// none.
+func (s *subject) left(kept []string) string {
+	var b bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil { // a buffer takes everything
+		return err.Error()
+	}
+	var out []string
+	for stack := range strings.SplitSeq(b.String(), "\n\n") { // goroutines with the same stack and labels are one
+		runs := func(f string) bool { return strings.Contains(stack, "\t"+f+"+0x") }
+		if strings.Contains(stack, fmt.Sprintf("%q:%q", label, s.tag)) && !strings.Contains(stack, ".(*subject).left+0x") && !slices.ContainsFunc(kept, runs) {
+			out = append(out, stack)
+		}
+	}
+	return strings.Join(out, "\n\n")
 }

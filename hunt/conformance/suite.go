@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -54,6 +55,22 @@ type Suite struct {
 	Background []string
 	// Thorough asks several times as much: every case for every stream.
 	Thorough bool
+	// Beside is shared by suites that run at the same time in one process, so that none works while another one measures its memory; nil for
+	// one that runs alone.
+	Beside *sync.RWMutex
+}
+
+// beside keeps suites that run at the same time out of the way of a behaviour until the function that it returns is called.
+func (s Suite) beside(b *behaviour) (done func()) {
+	switch {
+	case s.Beside == nil:
+		return func() {}
+	case b.Name == leaks:
+		s.Beside.Lock()
+		return s.Beside.Unlock
+	}
+	s.Beside.RLock()
+	return s.Beside.RUnlock
 }
 
 // Identity returns which connection a suite tests if it does not say.

@@ -2,6 +2,7 @@ package hunttest
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +46,8 @@ type Suite struct {
 	Background []string
 	// Thorough asks several times as much.
 	Thorough bool
+	// Beside is shared by suites that run at the same time; nil for one that runs alone.
+	Beside *sync.RWMutex
 }
 
 // Identity returns which connection the suite tests; paging compares keys with it.
@@ -122,7 +125,7 @@ type hooks struct {
 // suite is the suite that the engine takes.
 func (h *hooks) suite() conformance.Suite {
 	out := conformance.Suite{Identity: Identity(), Streams: h.Streams, Volume: h.Volume, Rows: h.Rows, Keep: h.Keep, Secrets: h.Secrets,
-		Background: h.Background, Thorough: h.Thorough}
+		Background: h.Background, Thorough: h.Thorough, Beside: h.Beside}
 	if h.Open != nil {
 		out.Open = func(_ context.Context, data []Data) (hunt.Connector, error) { return h.Open(h.t, data), nil }
 	}
