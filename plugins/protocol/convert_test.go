@@ -139,7 +139,8 @@ func TestDescriptionRoundTrip(t *testing.T) {
 
 // TestUnchangedDescription: a description is not sent again while nothing of it has changed, and always if anything has.
 func TestUnchangedDescription(t *testing.T) {
-	first, err := EncodeDescribed(fullDescription(), "")
+	var describer Describer
+	first, err := describer.Answer(fullDescription(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,12 +148,17 @@ func TestUnchangedDescription(t *testing.T) {
 	if err != nil || known.Tag == "" || !reflect.DeepEqual(known.Description, fullDescription()) {
 		t.Fatalf("got %+v, %v", known, err)
 	}
-	same, err := EncodeDescribed(fullDescription(), known.Tag)
-	if err != nil || proto.Size(same) > 100 {
-		t.Fatalf("%d bytes, %v", proto.Size(same), err)
+	var same *pb.DescribeResponse
+	for _, d := range []*Describer{&describer, {}} { // that which sent it, and one of a process that was started again
+		if same, err = d.Answer(fullDescription(), known.Tag); err != nil || proto.Size(same) > 100 {
+			t.Fatalf("%d bytes, %v", proto.Size(same), err)
+		}
+		if got, err := DecodeDescribed(over(t, same), known); err != nil || got != known {
+			t.Errorf("got %+v, %v", got, err)
+		}
 	}
-	if got, err := DecodeDescribed(over(t, same), known); err != nil || got != known {
-		t.Errorf("got %+v, %v", got, err)
+	if again, err := describer.Answer(fullDescription(), ""); err != nil || again.GetDescription() == nil {
+		t.Errorf("a host that knows none got %v, %v", again, err)
 	}
 	for _, other := range []*Described{nil, {}, {Tag: "another"}} {
 		if _, err := DecodeDescribed(same, other); code(err) != hunt.PluginProtocol {
@@ -170,8 +176,11 @@ func TestUnchangedDescription(t *testing.T) {
 				continue
 			}
 			of(d).Field(i).SetZero()
-			if r, err := EncodeDescribed(d, known.Tag); err != nil || r.GetDescription() == nil {
+			if r, err := describer.Answer(d, known.Tag); err != nil || r.GetDescription() == nil {
 				t.Errorf("without %s: %v, %v", name, r, err)
+			}
+			if r, err := describer.Answer(fullDescription(), known.Tag); err != nil || !r.GetUnchanged() {
+				t.Errorf("with %s again: %v, %v", name, r, err)
 			}
 		}
 	}

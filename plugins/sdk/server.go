@@ -26,6 +26,8 @@ type server struct {
 	stdio  *stdio
 	log    *slog.Logger
 
+	describer protocol.Describer
+
 	mu       sync.Mutex
 	opened   bool
 	reserved func()         // releases what the heap was given
@@ -88,7 +90,7 @@ func (s *server) Describe(ctx context.Context, r *pb.DescribeRequest) (*pb.Descr
 	err := s.call(func(c hunt.Connector) error {
 		d, err := c.Describe(ctx)
 		if err == nil {
-			out, err = protocol.EncodeDescribed(d, r.GetKnown())
+			out, err = s.describer.Answer(d, r.GetKnown())
 		}
 		return err
 	})
