@@ -27,6 +27,7 @@ const (
 	readIndex    = "harrier-*-events-*"
 
 	directName   = "direct"
+	pointName    = "direct, point in time"
 	subscription = "Harrier, subscription"
 )
 
@@ -76,18 +77,13 @@ func readTurns(b *testing.B, e *elastic.Elastic, product node.Product, address s
 		b.Fatalf("%d events, wanted %d in time order", len(want), sampleRows)
 	}
 	c := connectCluster(b, address)
-	best, notes, err := fastest(b.Context(), directWays(c, product, readIndex), want)
-	if err != nil {
-		b.Fatal(err)
-	}
-	turns = []*turn{
-		{name: directName, run: whole(func(ctx context.Context) error { _, err := best.all(ctx); return err })},
+	turns, notes = directTurns(b, directWays(c, product, readIndex), want)
+	turns = append(turns, []*turn{
 		{name: subscription, against: directName, target: "<= 1.05", run: whole((&streamReader{network, messageRows, sampleRows, nil}).run)},
 		{name: "Harrier, subscription decoded", against: directName, run: whole(decoded.run)},
 		{name: "Harrier, pages", against: directName, run: whole(func(ctx context.Context) error { return readPages(ctx, network) })},
-	}
-	notes = append(notes, fmt.Sprintf("direct: %s; %d shards, pages of %d, decoded into structs, in no order.", best, readShards, directPage),
-		"Harrier, subscription: the bytes of all messages, as a client gets them; decoded: into the same structs as direct, with "+libraries()[0].name()+".")
+	}...)
+	notes = append(notes, "Harrier, subscription: the bytes of all messages, as a client gets them; decoded: into the same structs as direct, with "+libraries()[0].name()+".")
 	scans, err := pythonTurns(b, product, address, want)
 	if errors.Is(err, errNoPython) {
 		notes = append(notes, "Python is left out: "+err.Error())
@@ -95,6 +91,31 @@ func readTurns(b *testing.B, e *elastic.Elastic, product node.Product, address s
 		b.Fatal(err)
 	}
 	return append(turns, scans...), notes
+}
+
+// directTurns are the fastest of the direct ways and, if that is by scrolls, the fastest by a point in time too.
+func directTurns(b *testing.B, ways []*direct, want []event) (turns []*turn, notes []string) {
+	b.Helper()
+	best, notes, err := fastest(b.Context(), ways, want)
+	if err != nil {
+		b.Fatal(err)
+	}
+	add := func(name, against string, d *direct) {
+		turns = append(turns, &turn{name: name, against: against, run: whole(func(ctx context.Context) error { _, err := d.all(ctx); return err })})
+		notes = append(notes, fmt.Sprintf("%s: %s; %d shards, pages of %d, decoded into structs, in no order.", name, d, readShards, directPage))
+	}
+	add(directName, "", best)
+	ways = slices.DeleteFunc(slices.Clone(ways), func(d *direct) bool { return d.scroll })
+	if !best.scroll || len(ways) == 0 {
+		return turns, notes
+	}
+	point, more, err := fastest(b.Context(), ways, want)
+	if err != nil {
+		b.Fatal(err)
+	}
+	notes = append(notes, more...)
+	add(pointName, directName, point)
+	return turns, notes
 }
 
 // pythonTurns are the scan helpers, by documents and by values.
