@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -72,6 +73,7 @@ func edges(ctx context.Context, c *model.Connection, field graphql.CollectedFiel
 const (
 	partRows = 512      // of a part that is worth a goroutine of its own
 	flushAt  = 60 << 10 // bytes that are gathered before they are written, where there is one part
+	rowsLike = 64       // the first rows of a part, which the others are likely to be as large as
 )
 
 // list writes every row of a page, in parts that are made at the same time if there are many: it is most of the work of a large answer.
@@ -128,7 +130,7 @@ type part struct {
 	from, to int
 }
 
-// text writes the rows. What is gathered goes to out early, if there is one.
+// text writes the rows. What is gathered goes to out early, if there is one; else there is soon room for all of it.
 func (p part) text(row appendRow, out io.Writer) []byte {
 	b := make([]byte, 0, flushAt+4096)
 	number := 0 // of the first row of a run
@@ -141,9 +143,12 @@ func (p part) text(row appendRow, out io.Writer) []byte {
 				b = append(b, ',')
 			}
 			b = row(b, in, in.From+k-first, k)
-			if out != nil && len(b) > flushAt {
+			switch done := k + 1 - p.from; {
+			case out != nil && len(b) > flushAt:
 				_, _ = out.Write(b)
 				b = b[:0]
+			case out == nil && done == rowsLike:
+				b = slices.Grow(b, len(b)*(p.to-p.from-done)/done*9/8)
 			}
 		}
 	}

@@ -576,8 +576,11 @@ func (d *documentDecoder) storeJSON(l *leaf, into []cell, text []byte, marshal f
 
 // original is the text that a document of this package stands for.
 func (d *documentDecoder) original(text []byte) []byte {
-	if d.foreign || bytes.IndexByte(text, 0xf4) < 0 { // with which all that hunt.EscapeText writes begins in UTF-8
+	if d.foreign || !marked(text) {
 		return text
 	}
 	return []byte(hunt.UnescapeText(string(text)))
 }
+
+// marked says whether there may be something in a text that hunt.EscapeText wrote: all of that begins with this byte in UTF-8.
+func marked(text []byte) bool { return bytes.IndexByte(text, 0xf4) >= 0 }

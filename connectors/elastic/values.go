@@ -22,6 +22,7 @@ var errDocuments = errors.New("the answer has documents")
 type values struct {
 	spans   []span // of all columns, row by row; of a column that a row lacks the zero value
 	scratch []byte // texts that were escaped
+	marked  bool   // a text may stand for another one, see original
 }
 
 // span is where a value stands: one text without its quotes, or one number, true or false.
@@ -264,37 +265,61 @@ func unescape(c byte) byte {
 	return 0
 }
 
+// blockRows is how many rows go into their columns together: their values stand side by side in the answer, so that the processor has them
+// at hand for all columns.
+const blockRows = 64
+
 // decodeValues appends the rows whose values were found.
 func (d *documentDecoder) decodeValues(e *envelope) {
-	for i, put := range d.appends {
-		b, isText := d.builders[i].(*array.StringBuilder)
-		if isText {
-			d.appendTexts(b, i, e.count)
-			continue
+	d.found.marked = marked(d.body) || marked(d.found.scratch)
+	for i, b := range d.builders {
+		if texts, ok := b.(*array.StringBuilder); ok {
+			d.reserve(texts, i, e.count)
 		}
-		for at := i; at < len(d.found.spans); at += len(d.row) {
-			d.row[i] = cell{}
-			if found := d.found.spans[at]; found != (span{}) {
-				d.store(d.leaves[i], d.row, d.valueOf(found))
-			}
-			put(d.builders[i], &d.row[i])
-		}
+	}
+	for left := d.found.spans; len(left) > 0; {
+		n := min(len(left), blockRows*len(d.row))
+		d.decodeBlock(left[:n])
+		left = left[n:]
 	}
 	d.count += e.count
 }
 
-// appendTexts appends the values of a column of texts.
-func (d *documentDecoder) appendTexts(b *array.StringBuilder, column, rows int) {
+// reserve makes room for the values of a column of texts.
+func (d *documentDecoder) reserve(b *array.StringBuilder, column, rows int) {
 	size := 0
 	for at := column; at < len(d.found.spans); at += len(d.row) {
 		size += int(d.found.spans[at].size & spanSize)
 	}
 	b.Reserve(rows)
 	b.ReserveData(size)
-	for at := column; at < len(d.found.spans); at += len(d.row) {
-		switch found := d.found.spans[at]; {
-		case found.size&spanText != 0:
+}
+
+// decodeBlock appends some rows.
+func (d *documentDecoder) decodeBlock(spans []span) {
+	for i, put := range d.appends {
+		if b, isText := d.builders[i].(*array.StringBuilder); isText {
+			d.appendTexts(b, spans[i:])
+			continue
+		}
+		for at := i; at < len(spans); at += len(d.row) {
+			d.row[i] = cell{}
+			if found := spans[at]; found != (span{}) {
+				d.store(d.leaves[i], d.row, d.valueOf(found))
+			}
+			put(d.builders[i], &d.row[i])
+		}
+	}
+}
+
+// appendTexts appends the values of a column of texts, the first of which is at the start of spans.
+func (d *documentDecoder) appendTexts(b *array.StringBuilder, spans []span) {
+	for at := 0; at < len(spans); at += len(d.row) {
+		switch found := spans[at]; {
+		case found.size&spanText != 0 && d.found.marked:
 			b.BinaryBuilder.Append(d.original(d.textOf(found)))
+		case found.size&spanText != 0:
+			b.BinaryBuilder.Append(d.textOf(found))
 		case found != (span{}):
 			d.nulled++
 			fallthrough
