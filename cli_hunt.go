@@ -263,7 +263,7 @@ func (s sourcesCmd) Run(p *program) error {
 	defer g.close(zerolog.Nop())
 	doc := "{ sources { tenant connection connector version backend state healthy error { code message } notes denied { action object message } clockSkewMs " +
 		"health { lastSuccess lastErrorAt lastError { code message } failures retryAt throttledUntil running searches retries rows } " +
-		"limits { scope key concurrent searches perMs } quota { name left of resets } plugin { name version digest protocol restarts confined } " +
+		"limits { scope key concurrent searches perMs } quota { name left of resets } plugin { name version digest protocol restarts confined egress } " +
 		"streams { name class rows untimed timeRange { start end } retention watermark lagMs attributes"
 	if s.Provides {
 		doc += " provides { path operators { operator caseSensitive disposition reason } }"

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/harrier-xdr/harrier/hunt"
@@ -52,7 +55,11 @@ func (c pluginCheckCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	failed := 0
+	manifest := c.manifest(p.ctx, suite.Connect)
+	failed := min(len(manifest.Problems), 1)
+	if err := p.printResult(&manifest); err != nil {
+		return errors.Join(err, session.Close())
+	}
 	for _, b := range conformance.Behaviours() {
 		r := session.Check(p.ctx, b.Name)
 		failed += min(len(r.Problems), 1)
@@ -64,9 +71,48 @@ func (c pluginCheckCmd) Run(p *program) error {
 		return err
 	}
 	if failed > 0 {
-		return fmt.Errorf("%w: %d of %d behaviours", errBroken, failed, len(conformance.Behaviours()))
+		return fmt.Errorf("%w: %d of %d behaviours", errBroken, failed, len(conformance.Behaviours())+1)
 	}
 	return nil
+}
+
+// manifest compares the manifest beside the executable with what that says of itself. It is a line like those of the behaviours.
+func (c pluginCheckCmd) manifest(ctx context.Context, connect func(context.Context) (hunt.Connector, error)) (out conformance.Result) {
+	out.Behaviour = conformance.Behaviour{Name: "Manifest", Contract: "The manifest plugin.yaml, if there is one, reads well and is of this plugin and version."}
+	began := time.Now()
+	defer func() { out.Took = time.Since(began) }()
+	m, err := host.Manifest(c.Path)
+	switch {
+	case err != nil:
+		out.Problems = append(out.Problems, err)
+		return out
+	case m == nil:
+		out.Skipped = "there is no plugin.yaml beside the executable"
+		return out
+	}
+	out.Notes = append(out.Notes, "talks to "+cmp.Or(strings.Join(m.Egress, ", "), "nobody")+", says its author; nothing is enforced from that")
+	for _, name := range m.Environment {
+		if !slices.Contains(c.Env, name) {
+			out.Notes = append(out.Notes, "it wants the variable "+name+", which --env does not name")
+		}
+	}
+	d, err := c.describe(ctx, connect)
+	if err != nil {
+		out.Problems = append(out.Problems, err)
+	} else if problem := m.Differs(d.Artifact); problem != "" {
+		out.Problems = append(out.Problems, errors.New(problem))
+	}
+	return out
+}
+
+// describe asks a process of its own.
+func (pluginCheckCmd) describe(ctx context.Context, connect func(context.Context) (hunt.Connector, error)) (*hunt.Description, error) {
+	conn, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d, err := conn.Describe(ctx)
+	return d, errors.Join(err, conn.Close())
 }
 
 func (pluginCheckCmd) identity() hunt.Identity {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -32,6 +33,7 @@ type source struct {
 		Name, Version, Digest string
 		Protocol, Restarts    int
 		Confined              *string
+		Egress                []string
 	}
 	Streams []sourceStream
 }
@@ -126,11 +128,15 @@ func (s *source) lines() []string {
 		out = append(out, fmt.Sprintf("its clock differs from ours by %d ms", s.ClockSkewMs))
 	}
 	if s.Plugin != nil {
+		egress := ""
+		if s.Plugin.Egress != nil {
+			egress = ", talks to " + cmp.Or(strings.Join(s.Plugin.Egress, ", "), "nobody") + " (says its author)"
+		}
 		confined := "not bounded by the operating system"
 		if s.Plugin.Confined != nil {
 			confined = *s.Plugin.Confined
 		}
-		out = append(out, fmt.Sprintf("process of %s %s, %s, protocol %d, started again %d times, %s", s.Plugin.Name, s.Plugin.Version, s.Plugin.Digest, s.Plugin.Protocol, s.Plugin.Restarts, confined))
+		out = append(out, fmt.Sprintf("process of %s %s, %s, protocol %d, started again %d times, %s%s", s.Plugin.Name, s.Plugin.Version, s.Plugin.Digest, s.Plugin.Protocol, s.Plugin.Restarts, confined, egress))
 	}
 	if h := s.Health; h.LastError != nil && s.Error == nil {
 		out = append(out, fmt.Sprintf("last failed%s: %s: %s", withText(" at ", h.LastErrorAt), h.LastError.Code, h.LastError.Message))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,11 @@ func buildOkta(t *testing.T) string {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
+	manifest, err := os.ReadFile("plugins/example/okta/cmd/harrier-okta/plugin.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Dir(out), "plugin.yaml", string(manifest))
 	return out
 }
 
@@ -86,6 +92,8 @@ func TestTheExampleKeepsTheContract(t *testing.T) {
 	kept := 0
 	for name, o := range checked(t, out) {
 		switch {
+		case name == "Manifest" && (o.Outcome != "KEPT" || !strings.Contains(fmt.Sprint(o.Notes), "*.okta.com:443")):
+			t.Errorf("its manifest: %+v", o)
 		case name == "Secrets" && o.Outcome != "KEPT":
 			t.Errorf("its settings name a secret: %+v", o)
 		case o.Outcome == "KEPT" && len(o.Problems) == 0:
@@ -112,6 +120,34 @@ func TestALyingPluginIsFound(t *testing.T) {
 	}
 	if o := lines["Describe"]; o.Outcome != "KEPT" {
 		t.Errorf("what it does not break: %+v", o)
+	}
+}
+
+// TestAManifestOfAnotherPluginIsFound, one that wants a variable is told of, and one that cannot be read is shown with its line.
+func TestAManifestOfAnotherPluginIsFound(t *testing.T) {
+	plugin := buildOkta(t)
+	t.Setenv("OKTA_TOKEN", oktaToken)
+	settings := write(t, t.TempDir(), "okta.yaml", fmt.Sprintf("url: %s\ntoken: env:OKTA_TOKEN\n", organisation(t, oktatest.Options{}).URL()))
+	for manifest, want := range map[string]struct{ outcome, says string }{
+		"name: okta\nversion: 0.9.0\nprotocol: 1\n":                                       {"BROKEN", "version 0.9.0"},
+		"name: acme\nversion: 1.0.0\nprotocol: 1\n":                                       {"BROKEN", "plugin acme"},
+		"name: okta\nversion: 1.0.0\nprotocol: 1\negres: []\n":                            {"BROKEN", "line 4, column 1"},
+		"name: okta\nversion: 1.0.0\nprotocol: 1\nenvironment: [HTTPS_PROXY]\negress: []": {"KEPT", "HTTPS_PROXY"},
+	} {
+		write(t, filepath.Dir(plugin), "plugin.yaml", manifest)
+		c := pluginCheckCmd{Path: plugin, Settings: settings}
+		text, err := c.settings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		connect, err := c.opener(&program{ctx: t.Context(), stderr: io.Discard}, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := c.manifest(t.Context(), connect)
+		if o := outcomeOf(&r); o.Outcome != want.outcome || !strings.Contains(fmt.Sprint(o.Problems, o.Notes), want.says) {
+			t.Errorf("%s: %+v, want %s and %q", manifest, o, want.outcome, want.says)
+		}
 	}
 }
 
@@ -178,6 +214,9 @@ func oktaAmongTheSources(t *testing.T, plugin string) {
 	if s.State != "HEALTHY" || s.Plugin.Name != "okta" || s.Plugin.Digest != checksumOf(t, plugin) || s.Plugin.Restarts != 0 || s.Plugin.Protocol != 1 {
 		t.Errorf("%s, process %+v", s.State, s.Plugin)
 	}
+	if !slices.Contains(s.Plugin.Egress, "*.okta.com:443") {
+		t.Errorf("it talks to %q; its manifest says more", s.Plugin.Egress)
+	}
 	if len(s.Limits) == 0 || len(s.Quota) != 1 || s.Quota[0].Of == nil || *s.Quota[0].Of != 600 || s.Quota[0].Left <= 0 || s.Quota[0].Left >= 600 || s.Quota[0].Resets == nil {
 		t.Errorf("limits %+v, quota %+v; want what the headers say of 600 requests", s.Limits, s.Quota)
 	}
@@ -227,6 +266,7 @@ type oktaSource struct {
 	Plugin struct {
 		Name, Digest       string
 		Restarts, Protocol int
+		Egress             []string
 	}
 	Streams []sourceStream
 }

@@ -64,7 +64,7 @@ func describe(out *model.Source, d exec.Described) {
 		out.Quota = append(out.Quota, &model.SourceQuota{Name: q.Name, Left: q.Left, Of: known(q.Of), Resets: dateTime(q.Reset)})
 	}
 	if a := desc.Artifact; a != nil {
-		out.Plugin = &model.SourcePlugin{Name: a.Name, Version: a.Version, Digest: a.Digest, Protocol: a.Protocol, Restarts: a.Restarts, Confined: text(a.Confined)}
+		out.Plugin = &model.SourcePlugin{Name: a.Name, Version: a.Version, Digest: a.Digest, Protocol: a.Protocol, Restarts: a.Restarts, Confined: text(a.Confined), Egress: a.Egress}
 	}
 	for i := range desc.Streams {
 		out.Streams = append(out.Streams, streamOf(d, &desc.Streams[i]))
@@ -112,7 +112,7 @@ func moment(t time.Time) *model.DateTime {
 func streamOf(d exec.Described, s *hunt.Stream) *model.SourceStream {
 	out := &model.SourceStream{
 		Name: s.Name, Class: model.ClassUID(ocsf.ClassCaption(s.Class.UID)), Untimed: s.Untimed, Attributes: slices.Sorted(maps.Keys(s.Attributes)),
-		Watermark: dateTime(s.Watermark), LagMs: known(s.Lag.Milliseconds()), Ask: func() ([]*model.AttributeSupport, error) { return supportOf(d, s) },
+		Watermark: dateTime(s.Watermark), LagMs: known(s.Lag.Milliseconds()), Ceiling: known(int64(s.Ceiling)), Ask: func() ([]*model.AttributeSupport, error) { return supportOf(d, s) },
 	}
 	if s.Time != nil {
 		out.TimeRange = rangeOf(*s.Time)

@@ -11,7 +11,7 @@ import (
 // Connector is one connection to one source of one tenant. It is safe for concurrent use. The host (package exec) keeps what a
 // connector must not get wrong: rechecking, merge order, de-duplication, deadlines and what is said about gaps.
 type Connector interface {
-	// Describe says what the source holds and can do now, as plain data. It is called at the start and after failures, so it is the
+	// Describe says what the source holds and can do now, as plain data that nobody changes any more. It is called at the start and after failures, so it is the
 	// health check as well. An error means that the source cannot be used; it is a *Error.
 	Describe(ctx context.Context) (*Description, error)
 	// Translate turns a request into native form without I/O. It never guesses: every predicate of the request gets a disposition.
@@ -94,6 +94,9 @@ type Artifact struct {
 	PID      int    // of the process that runs now
 	Restarts int    // since the gateway started
 	Confined string // what the operating system bounds: "memory 512 MiB, CPU 2 (cgroup)"; "" if nothing
+	// Egress is the hosts that its author says it talks to, such as "*.example.com:443"; nil if its author does not say. Nothing is
+	// enforced from it.
+	Egress []string
 }
 
 // Stream is a part of a connection that shares one mapping and one class, so that an attribute is provided by all of it or none.
@@ -120,7 +123,8 @@ type Stream struct {
 	Watermark int64
 	// Lag is how long after it happened an event can usually be found; 0 if not known.
 	Lag time.Duration
-	// Ceiling is the largest number of rows that one search can give before the source truncates; 0 for no ceiling.
+	// Ceiling is the largest number of rows that one search can give; 0 for no ceiling. A search that comes to it gives the first rows of
+	// the order and ends truncated; the host asks on after the last of them.
 	Ceiling int
 	// MaxValues is the largest number of values that an `in` may have at the source; 0 for no limit.
 	MaxValues int

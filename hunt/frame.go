@@ -43,7 +43,7 @@ type Rejected struct {
 
 // End is the last frame of a complete search.
 type End struct {
-	Truncated   bool   // the source has more rows that it cannot give
+	Truncated   bool   // the source has more rows that this search cannot give
 	Reason      string // why it is truncated
 	RowsScanned int64
 	Duplicates  int64 // identical records that were left out as one event

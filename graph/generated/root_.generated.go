@@ -6002,6 +6002,8 @@ type SourcePlugin {
   restarts: Int!
   "What the operating system bounds, null if nothing."
   confined: String
+  "Hosts that its author says it talks to, from the manifest beside the executable; null if that does not say. Nothing is enforced from it."
+  egress: [String!]
 }
 
 "A part of a connection that shares one mapping and one class."
@@ -6022,6 +6024,8 @@ type SourceStream {
   watermark: DateTime
   "How long after it happened an event can usually be found, in milliseconds; null if not known."
   lagMs: Long
+  "Most events that the source gives for one search. A hunt that finds more asks it again after the last of them. Null if there is no bound."
+  ceiling: Long
   "Attributes that it can fill, as OCSF paths. A hunt on any other attribute cannot be asked of it."
   attributes: [String!]!
   "How exactly the source can be asked for each attribute; empty if the connection cannot be asked now."
@@ -8197,6 +8201,8 @@ func (ec *executionContext) childFields_SourcePlugin(ctx context.Context, field 
 		return ec.fieldContext_SourcePlugin_restarts(ctx, field)
 	case "confined":
 		return ec.fieldContext_SourcePlugin_confined(ctx, field)
+	case "egress":
+		return ec.fieldContext_SourcePlugin_egress(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SourcePlugin", field.Name)
 }
@@ -8233,6 +8239,8 @@ func (ec *executionContext) childFields_SourceStream(ctx context.Context, field 
 		return ec.fieldContext_SourceStream_watermark(ctx, field)
 	case "lagMs":
 		return ec.fieldContext_SourceStream_lagMs(ctx, field)
+	case "ceiling":
+		return ec.fieldContext_SourceStream_ceiling(ctx, field)
 	case "attributes":
 		return ec.fieldContext_SourceStream_attributes(ctx, field)
 	case "provides":

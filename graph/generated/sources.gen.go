@@ -1232,6 +1232,29 @@ func (ec *executionContext) fieldContext_SourcePlugin_confined(_ context.Context
 	return graphql.NewScalarFieldContext("SourcePlugin", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _SourcePlugin_egress(ctx context.Context, field graphql.CollectedField, obj *model.SourcePlugin) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SourcePlugin_egress(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Egress, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalOString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SourcePlugin_egress(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SourcePlugin", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _SourceQuota_name(ctx context.Context, field graphql.CollectedField, obj *model.SourceQuota) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1514,6 +1537,29 @@ func (ec *executionContext) _SourceStream_lagMs(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_SourceStream_lagMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SourceStream", field, false, false, errors.New("field of type Long does not have child fields"))
+}
+
+func (ec *executionContext) _SourceStream_ceiling(ctx context.Context, field graphql.CollectedField, obj *model.SourceStream) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SourceStream_ceiling(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ceiling, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOLong2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SourceStream_ceiling(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SourceStream", field, false, false, errors.New("field of type Long does not have child fields"))
 }
 
@@ -2039,6 +2085,11 @@ func (ec *executionContext) _SourcePlugin(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "egress":
+			out.Values[i] = ec._SourcePlugin_egress(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -2162,6 +2213,11 @@ func (ec *executionContext) _SourceStream(ctx context.Context, sel ast.Selection
 			}
 		case "lagMs":
 			out.Values[i] = ec._SourceStream_lagMs(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "ceiling":
+			out.Values[i] = ec._SourceStream_ceiling(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}

@@ -1681,6 +1681,8 @@ type SourcePlugin struct {
 	Restarts int `json:"restarts"`
 	// What the operating system bounds, null if nothing.
 	Confined *string `json:"confined,omitempty"`
+	// Hosts that its author says it talks to, from the manifest beside the executable; null if that does not say. Nothing is enforced from it.
+	Egress []string `json:"egress,omitempty"`
 }
 
 // What is left of something that a source rations.

@@ -11,6 +11,7 @@ type SourceStream struct {
 	Retention  *string
 	Watermark  *DateTime
 	LagMs      *int64
+	Ceiling    *int64 // rows; nil for no bound
 	Attributes []string
 	Ask        func() ([]*AttributeSupport, error)
 }

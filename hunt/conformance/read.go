@@ -120,7 +120,7 @@ func (s *subject) readIn(ctx context.Context, t *hunt.Translation, enough func(*
 	defer s.rescue()
 	s.count()
 	residual := hunt.Residual(t.Request.Where, t.Of())
-	for frame, err := range s.src.conn.Search(ctx, t) {
+	for frame, err := range s.asked(ctx, t) {
 		if a.end != nil {
 			s.errorf("Search %s: %T came after End", brief(t.Request), frame)
 		}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/conformance/sample"
@@ -17,6 +18,8 @@ import (
 type source struct {
 	conn hunt.Connector
 	data []Data // none in a survey
+
+	said atomic.Pointer[hunt.Description] // the last one, nil before the first
 
 	mu   sync.Mutex
 	held []*held // the reference, nil until it was read

@@ -165,6 +165,7 @@ func (s *subject) describe() *hunt.Description {
 		s.failure("Describe", err)
 		return nil
 	}
+	s.src.said.Store(d)
 	s.secretless("Describe", fmt.Sprintf("%+v", *d))
 	return d
 }

@@ -348,16 +348,23 @@ func (c *Connection) cacheKey(t *hunt.Translation, key digest) (k cacheKey, ok b
 	c.mu.Lock()
 	d := c.said
 	c.mu.Unlock()
-	if d == nil || t.Request.Class == nil {
+	s := streamOf(d, &t.Request)
+	if s == nil {
 		return k, false
 	}
-	i := slices.IndexFunc(d.Streams, func(s hunt.Stream) bool {
-		return s.Name == t.Request.Stream && s.Class.UID == t.Request.Class.UID
-	})
+	return cacheKey{c.options.Ref, key, streamDigest(d, s)}, true
+}
+
+// streamOf returns what a description says of the stream that is asked; nil if it knows none, or is nil itself.
+func streamOf(d *hunt.Description, r *hunt.Request) *hunt.Stream {
+	if d == nil || r.Class == nil {
+		return nil
+	}
+	i := slices.IndexFunc(d.Streams, func(s hunt.Stream) bool { return s.Name == r.Stream && s.Class.UID == r.Class.UID })
 	if i < 0 {
-		return k, false
+		return nil
 	}
-	return cacheKey{c.options.Ref, key, streamDigest(d, &d.Streams[i])}, true
+	return &d.Streams[i]
 }
 
 // kept returns a complete answer from the cache, nil if there is none.
@@ -402,6 +409,9 @@ func (c *Connection) fly(ctx context.Context, t *hunt.Translation, f *flight) (*
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	f.cancel = cancel
 	s := &search{c: c, t: t, out: f, progress: newProgress(c.options.Ref, t.Request), clock: newClock(c.options.Deadline)}
+	if st := streamOf(c.said, &t.Request); st != nil {
+		s.ceiling = int64(st.Ceiling)
+	}
 	task, err := c.tasks.start(func() { c.flown(own, s) })
 	if err != nil {
 		cancel(err)

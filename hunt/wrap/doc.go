@@ -8,6 +8,7 @@
 //	cache     an answer that is known to be complete is given again; nothing else happens
 //	flight    identical searches that run at the same time are one search at the source, read by several readers
 //	memory    the flight asks its source for more only if a reader waits or the memory share has room
+//	ceiling   a source that gives so many rows in one search is asked on after the last of them, until there are no more
 //	retry     what broke is resumed after its last row; rows are never given twice and never lost, gaps are told once
 //	breaker   a source that keeps failing is left alone for a while
 //	limits    the source's own limits, shared by all connections and tenants that it counts together

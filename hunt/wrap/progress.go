@@ -72,7 +72,8 @@ func (p *progress) take(f hunt.Frame) hunt.Frame {
 		}
 		return f
 	case hunt.End:
-		if f.RowsScanned > 0 {
+		if f.RowsScanned >= 0 {
+			p.scanned = max(p.scanned, f.RowsScanned)
 			f.RowsScanned += p.before
 		}
 		return f

@@ -17,37 +17,48 @@ type search struct {
 	out      *flight
 	progress *progress
 	clock    *clock
-	tries    int // in all
-	barren   int // in a row that brought no new row
-	rows     int64
+	ceiling  int64 // rows that one search can give; 0 for no ceiling
+	tries    int   // since the answer began or came to the ceiling
+	barren   int   // in a row that brought no new row
+	rows     int64 // new ones of this try
+	full     bool  // this try came to the ceiling, so there may be more rows
+	repeats  int64 // rows that the source left out, of the tries that came to the ceiling
 }
 
 // run asks until the answer is complete. The error is the last one, and says how many tries there were.
 func (s *search) run(ctx context.Context) *hunt.Error {
 	for {
 		s.tries++
-		s.rows = 0
+		s.rows, s.full = 0, false
 		err := s.try(ctx)
-		if err == nil {
+		if err == nil && !s.full {
 			return nil
 		}
+		failed := err != nil
 		if err = s.again(ctx, err); err != nil {
 			return s.final(err)
 		}
-		s.c.health.count(func(h *Health) { h.Retries++ })
-		s.c.options.Log("a search is tried again", "connection", s.c.options.Ref.String(), "try", s.tries+1)
+		if failed {
+			s.c.health.count(func(h *Health) { h.Retries++ })
+			s.c.options.Log("a search is tried again", "connection", s.c.options.Ref.String(), "try", s.tries+1)
+		}
 	}
 }
 
-// again waits until the search may be tried again and translates what is left of it; the error says why it may not. A translation that
-// fails for a while, as that of a process which is being started does, counts as a try that brought nothing.
+// again waits, if the last try failed, until the search may be tried again, and translates what is left of it; the error says why it may
+// not. A translation that fails for a while, as that of a process which is being started does, counts as a try that brought nothing.
 func (s *search) again(ctx context.Context, err *hunt.Error) *hunt.Error {
 	if s.rows > 0 {
 		s.barren = 0
 	}
+	if err == nil {
+		s.tries = 0
+	}
 	for {
-		if e := s.pause(ctx, err); e != nil {
-			return e
+		if err != nil {
+			if e := s.pause(ctx, err); e != nil {
+				return e
+			}
 		}
 		t, failure := s.c.translate(s.progress.resume())
 		if failure == nil {
@@ -156,7 +167,7 @@ func (s *search) try(ctx context.Context) (err *hunt.Error) {
 
 // read reads one try to its end.
 func (s *search) read(ctx context.Context, g *guard) *hunt.Error {
-	var end hunt.Frame
+	var end *hunt.End
 	for {
 		if s.out.room(ctx) != nil {
 			return stopped(ctx)
@@ -170,7 +181,7 @@ func (s *search) read(ctx context.Context, g *guard) *hunt.Error {
 		case !ok && end == nil:
 			return &hunt.Error{Op: "search", Code: hunt.StreamWithoutEnd, Message: "the source stopped without saying that it was complete", Retryable: true}
 		case !ok:
-			s.out.give(end)
+			s.ended(*end)
 			return nil
 		case end != nil:
 			return &hunt.Error{Op: "search", Code: hunt.SourceFailed, Message: "the source went on after it had said that it was complete"}
@@ -183,15 +194,25 @@ func (s *search) read(ctx context.Context, g *guard) *hunt.Error {
 	}
 }
 
+// ended hands the end on, unless the source has come to its ceiling: then what comes after the last row is asked for next.
+func (s *search) ended(end hunt.End) {
+	s.repeats += end.Duplicates
+	if s.full = s.ceiling > 0 && s.rows > 0 && (end.Truncated || s.rows >= s.ceiling); s.full {
+		return
+	}
+	end.Duplicates = s.repeats
+	s.out.give(end)
+}
+
 // take hands a frame on, but for End, which it returns.
-func (s *search) take(g *guard, frame hunt.Frame) (end hunt.Frame) {
+func (s *search) take(g *guard, frame hunt.Frame) (end *hunt.End) {
 	g.extra = 0
 	frame = s.progress.take(frame)
 	switch f := frame.(type) {
 	case nil:
 		return nil
 	case hunt.End:
-		return f
+		return &f
 	case hunt.Throttled:
 		g.extra = max(0, f.RetryAfter)
 		s.c.hold(f.RetryAfter)

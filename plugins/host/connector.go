@@ -164,7 +164,28 @@ func (c *connector) start(ctx context.Context) (*session, error) {
 		s.abandon("it did not open the connection")
 		return nil, err
 	}
+	s.egress = c.egress(s)
 	return s, nil
+}
+
+// egress is where the manifest beside the executable says that the plugin connects to; nil if it does not say, or is not of this plugin.
+// That is a line of the log and no more, because a manifest is for people.
+func (c *connector) egress(s *session) []string {
+	m, err := Manifest(c.config.Path)
+	problem := ""
+	switch {
+	case err != nil:
+		problem = err.Error()
+	case m == nil:
+		return nil
+	default:
+		problem = m.Differs(c.artifact(s))
+	}
+	if problem != "" {
+		c.log("warn", "the manifest beside the plugin is not used: "+problem)
+		return nil
+	}
+	return m.Egress
 }
 
 func (c *connector) log(level, line string) {
@@ -231,7 +252,7 @@ func (c *connector) artifact(s *session) *hunt.Artifact {
 	defer c.mu.Unlock()
 	return &hunt.Artifact{
 		Name: cmp.Or(s.name, filepath.Base(c.config.Path)), Version: s.version, Digest: s.digest, Protocol: protocol.Version,
-		PID: s.proc.pid(), Restarts: c.started - 1, Confined: s.proc.bounds,
+		PID: s.proc.pid(), Restarts: c.started - 1, Confined: s.proc.bounds, Egress: s.egress,
 	}
 }
 

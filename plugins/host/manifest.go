@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -67,6 +68,17 @@ func Manifest(path string) (*Plugin, error) {
 		return nil, bad("%s", problem)
 	}
 	return &m, nil
+}
+
+// Differs says in what a manifest is not of the executable that serves a connection, by what that says of itself; "" if it is.
+func (m *Plugin) Differs(a *hunt.Artifact) string {
+	switch {
+	case m.Name != a.Name:
+		return fmt.Sprintf("it is of the plugin %s; the executable says that it is %s", protocol.Line(m.Name), a.Name)
+	case m.Version != a.Version:
+		return fmt.Sprintf("it is of version %s; the executable says that it is %s", protocol.Line(m.Version), a.Version)
+	}
+	return ""
 }
 
 // check says what a manifest lacks, "" if nothing.

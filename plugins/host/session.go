@@ -31,7 +31,8 @@ type session struct {
 	rpc           pb.ConnectorClient
 	timeouts      Timeouts
 	digest        string
-	name, version string // as the plugin says
+	name, version string   // as the plugin says
+	egress        []string // as its author says; nil if that is not known
 	begun         time.Time
 	said          atomic.Pointer[protocol.Described] // the last description of this process, nil before the first
 	done          context.CancelFunc                 // ends what works beside the calls

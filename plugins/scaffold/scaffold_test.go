@@ -66,6 +66,9 @@ func TestProjectWorks(t *testing.T) {
 	dir := project(t, "acme-siem")
 	run(t, dir, "vet", "./...")
 	run(t, dir, "build", "-o", "acme-siem", ".")
+	if m, err := host.Manifest(filepath.Join(dir, "acme-siem")); err != nil || m == nil || len(m.Egress) == 0 {
+		t.Errorf("the manifest is %+v, %v", m, err)
+	}
 	settings, err := os.ReadFile(filepath.Join(dir, "demo.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +92,7 @@ func survey(t *testing.T, path string, settings []byte) {
 		t.Fatal(err)
 	}
 	defer session.Close() //nolint:errcheck // Close has a behaviour of its own
+	ofThePlugin(t, path, open)
 	for _, b := range conformance.Behaviours() {
 		r := session.Check(t.Context(), b.Name)
 		for _, err := range r.Problems {
@@ -97,6 +101,22 @@ func survey(t *testing.T, path string, settings []byte) {
 		if slices.ContainsFunc(r.Notes, func(note string) bool { return strings.Contains(note, "holds no events") }) {
 			t.Errorf("%s: the demo has a stream without events: %q", b.Name, r.Notes)
 		}
+	}
+}
+
+// ofThePlugin holds that the host takes the manifest for that of the executable.
+func ofThePlugin(t *testing.T, path string, open func(context.Context) (hunt.Connector, error)) {
+	c, err := open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // Close has a behaviour of its own
+	m, err := host.Manifest(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := c.Describe(t.Context()); err != nil || !slices.Equal(d.Artifact.Egress, m.Egress) {
+		t.Errorf("described %+v, %v; the manifest says %q", d, err, m.Egress)
 	}
 }
 

@@ -1002,7 +1002,8 @@ type Stream struct {
 	Watermark int64 `protobuf:"zigzag64,11,opt,name=watermark,proto3" json:"watermark,omitempty"`
 	// How long after it happened an event can usually be found, in nanoseconds; 0 if not known.
 	Lag int64 `protobuf:"varint,12,opt,name=lag,proto3" json:"lag,omitempty"`
-	// Largest number of rows that one search can give before the source truncates; 0 for no ceiling.
+	// Largest number of rows that one search can give; 0 for no ceiling. A search that comes to it gives the first rows of the order and ends
+	// truncated; the host asks on after the last of them.
 	Ceiling int64 `protobuf:"varint,13,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
 	// Largest number of values that an `in` may have at the source; 0 for no limit.
 	MaxValues     int64 `protobuf:"varint,14,opt,name=max_values,json=maxValues,proto3" json:"max_values,omitempty"`
@@ -2802,7 +2803,7 @@ func (x *Rejected) GetReason() string {
 // End says that a search is complete.
 type End struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The source has more rows that it cannot give.
+	// The source has more rows that this search cannot give.
 	Truncated bool `protobuf:"varint,1,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// Why it is truncated.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
