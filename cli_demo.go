@@ -28,8 +28,8 @@ import (
 
 type demoCmd struct {
 	Data      string `help:"Folder of native logs to show instead of generated ones." placeholder:"DIR"`
-	Through   string `help:"Connector to show --data through; elastic starts a search node of its own." enum:"files,lake,elastic" default:"files"`
-	Node      string `help:"Product of the search node." enum:"opensearch,elasticsearch,opensearch3,elasticsearch9" default:"opensearch"`
+	Through   string `help:"Connector to show the logs through: files, lake or elastic, which starts a search node of its own. Without it --data is read in place, and generated endpoint and network logs go into a lake." enum:",files,lake,elastic" default:"" placeholder:"CONNECTOR"`
+	Node      string `help:"Product of the search node of --through elastic." enum:"opensearch,elasticsearch,opensearch3,elasticsearch9" default:"opensearch"`
 	Listen    string `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Once      bool   `help:"Print and exit instead of serving."`
 	ReadyJSON bool   `help:"Print one JSON line {url, token, tenant} when everything can be searched, and nothing else."`
@@ -43,12 +43,13 @@ const demoTenant = "demo"
 
 // Help shows examples.
 func (demoCmd) Help() string {
-	return `Without --data, telemetry of a small company with one intrusion in it is generated: endpoint and network logs go into a lake, cloud and
-identity logs are read in place.
+	return `Without --data, telemetry of a small company with one intrusion in it is generated: endpoint and network logs go into a lake (or where
+--through says), cloud and identity logs are read in place.
 
 Examples:
   harrier demo
   harrier demo --once
+  harrier demo --through elastic --node opensearch3
   harrier demo --data ./logs --through lake
   harrier demo --data ./logs --through elastic --node elasticsearch
   harrier demo --data ./logs --listen 127.0.0.1:0 --ready-json
@@ -102,22 +103,24 @@ func (s *demonstration) open(d demoCmd) (*exec.Engine, error) {
 	if !exists(d.Data) {
 		return nil, &hunt.Error{Op: "demo", Source: d.Data, Code: hunt.SourceUnavailable, Message: "no such folder"}
 	}
-	open := s.inPlace
-	switch d.Through {
-	case "lake":
-		open = func(name, data string) (exec.Connection, error) { return s.throughLake(name, data) }
-	case "elastic":
-		open = func(name, data string) (exec.Connection, error) {
-			return s.throughNode(node.Product(d.Node), name, data)
-		}
-	}
-	conn, err := open(demoTenant, d.Data)
+	conn, err := s.through(d, demoTenant, d.Data)
 	if err != nil {
 		return nil, err
 	}
 	engine := &exec.Engine{Connections: []exec.Connection{conn}}
 	s.hunt = surveyHunt(s.p.ctx, engine)
 	return engine, nil
+}
+
+// through opens a folder through the connector that was asked for, in place if none was.
+func (s *demonstration) through(d demoCmd, name, data string) (exec.Connection, error) {
+	switch d.Through {
+	case "lake":
+		return s.throughLake(name, data)
+	case "elastic":
+		return s.throughNode(node.Product(d.Node), name, data)
+	}
+	return s.inPlace(name, data)
 }
 
 // opened keeps a connector that is open.
@@ -147,8 +150,8 @@ func (s *demonstration) throughLake(name string, data ...string) (exec.Connectio
 	return s.loaded("lake", identity(name), conn, data...)
 }
 
-// throughNode starts a search node, ingests a folder into it and opens it.
-func (s *demonstration) throughNode(product node.Product, name, data string) (exec.Connection, error) {
+// throughNode starts a search node, ingests folders into it and opens it.
+func (s *demonstration) throughNode(product node.Product, name string, data ...string) (exec.Connection, error) {
 	bar := s.p.progress("starting " + string(product))
 	n, err := node.Start(s.p.ctx, node.Options{Product: product, Dir: filepath.Join(s.dir, "node"), HeapMB: 1024, Log: s.p.stderr})
 	bar.finish()
@@ -160,7 +163,7 @@ func (s *demonstration) throughNode(product node.Product, name, data string) (ex
 	if err != nil {
 		return exec.Connection{}, err
 	}
-	return s.loaded("elastic", identity(name), conn, data)
+	return s.loaded("elastic", identity(name), conn, data...)
 }
 
 // writable is a connection that can be written to.

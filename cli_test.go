@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/harrier-xdr/harrier/connectors/elastic/node"
 	"github.com/harrier-xdr/harrier/demo"
 )
 
@@ -313,6 +314,30 @@ func TestServedDemoAnswersTheSameThroughFilesAndLake(t *testing.T) {
 	}
 	if answers[0] != answers[1] || !strings.Contains(answers[0], story.UPN) {
 		t.Errorf("files: %s\nlake:  %s", answers[0], answers[1])
+	}
+}
+
+// TestDemoShowsGeneratedLogsThroughAnyConnector: the same story is found, and the native queries are those of the connector.
+func TestDemoShowsGeneratedLogsThroughAnyConnector(t *testing.T) {
+	for through, want := range map[string][]string{
+		"files":   {"demo/endpoint", "demo/network"},
+		"lake":    {"demo/sensors", "regexp_matches"},
+		"elastic": {"demo/sensors", `"wildcard"`},
+	} {
+		t.Run(through, func(t *testing.T) {
+			if err := node.Available(node.OpenSearch); through == "elastic" && err != nil {
+				t.Skip(err)
+			}
+			status, out, errs := run(t, "demo", "--once", "--events", "3000", "--through", through)
+			if status != 0 {
+				t.Fatalf("status %d: %s", status, errs)
+			}
+			for _, text := range append(want, "FOUND", "demo/cloud", "demo/identity") {
+				if !strings.Contains(out, text) {
+					t.Errorf("the demo does not show %q", text)
+				}
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql/executor"
 
+	"github.com/harrier-xdr/harrier/connectors/elastic/node"
 	"github.com/harrier-xdr/harrier/demo"
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/exec"
@@ -23,12 +24,15 @@ func (s *demonstration) generated(d demoCmd) (*exec.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	sensors, err := s.throughLake("sensors", filepath.Join(data, "endpoint"), filepath.Join(data, "network"))
-	if err != nil {
-		return nil, err
+	engine, inPlace := &exec.Engine{}, []string{"endpoint", "network", "cloud", "identity"}
+	if d.Through != "files" {
+		sensors, err := s.sensors(d, filepath.Join(data, "endpoint"), filepath.Join(data, "network"))
+		if err != nil {
+			return nil, err
+		}
+		engine.Connections, inPlace = []exec.Connection{sensors}, inPlace[2:]
 	}
-	engine := &exec.Engine{Connections: []exec.Connection{sensors}}
-	for _, name := range []string{"cloud", "identity"} {
+	for _, name := range inPlace {
 		conn, err := s.inPlace(name, filepath.Join(data, name))
 		if err != nil {
 			return nil, err
@@ -37,6 +41,14 @@ func (s *demonstration) generated(d demoCmd) (*exec.Engine, error) {
 	}
 	s.hunt = storyHunt(story)
 	return engine, nil
+}
+
+// sensors ingests the folders of endpoint and network logs.
+func (s *demonstration) sensors(d demoCmd, folders ...string) (exec.Connection, error) {
+	if d.Through == "elastic" {
+		return s.throughNode(node.Product(d.Node), "sensors", folders...)
+	}
+	return s.throughLake("sensors", folders...)
 }
 
 // storyHunt follows the intrusion through the four domains, as one document.

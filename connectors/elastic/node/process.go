@@ -82,13 +82,14 @@ func lines(settings map[string]string) string {
 	return b.String()
 }
 
-// run starts the process. Code that is compiled once and lightly (TieredStopAtLevel=1) suits nodes that live for seconds.
+// run starts the process. Code that is compiled once and lightly (TieredStopAtLevel=1) suits nodes that live for seconds. That the archive
+// of classes which comes with a JDK is of no use to a node with other modules (cds) is no news for anybody.
 func run(l launch) (*process, error) {
 	jars, err := classPath(l.built.folder)
 	if err != nil {
 		return nil, failure("start", hunt.SourceUnavailable, err)
 	}
-	args := append([]string{"-XX:+UseG1GC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-Dlog4j2.disable.jmx=true",
+	args := append([]string{"-XX:+UseG1GC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-Xlog:cds=off", "-Dlog4j2.disable.jmx=true",
 		"-Djava.awt.headless=true", "-Dfile.encoding=UTF-8", "--add-opens=java.base/java.lang=ALL-UNNAMED"}, l.flags...)
 	p := &process{
 		cmd:   exec.Command(l.built.java.path, append(args, "-cp", jars, l.program.main)...),
