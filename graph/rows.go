@@ -74,6 +74,7 @@ const (
 	partRows = 512      // of a part that is worth a goroutine of its own
 	flushAt  = 60 << 10 // bytes that are gathered before they are written, where there is one part
 	rowsLike = 64       // the first rows of a part, which the others are likely to be as large as
+	foreseen = 8 << 20  // bytes that are made room for at most, because a few long rows must not take what all would need
 )
 
 // list writes every row of a page, in parts that are made at the same time if there are many: it is most of the work of a large answer.
@@ -148,7 +149,7 @@ func (p part) text(row appendRow, out io.Writer) []byte {
 				_, _ = out.Write(b)
 				b = b[:0]
 			case out == nil && done == rowsLike:
-				b = slices.Grow(b, len(b)*(p.to-p.from-done)/done*9/8)
+				b = slices.Grow(b, min(len(b)*(p.to-p.from-done)/done*9/8, foreseen))
 			}
 		}
 	}

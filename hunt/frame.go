@@ -46,8 +46,10 @@ type End struct {
 	Truncated   bool   // the source has more rows that this search cannot give
 	Reason      string // why it is truncated
 	RowsScanned int64
-	Duplicates  int64 // identical records that were left out as one event
-	Untimed     int64 // events of the stream that have no time and so are in no range
+	// Duplicates counts identical records that were left out as one event: those that the search met, or all of the stream where a source
+	// counts them when it keeps them. Of the searches of one answer the largest counts, so that none is counted twice.
+	Duplicates int64
+	Untimed    int64 // events of the stream that have no time and so are in no range
 }
 
 func (*Batch) frame()     {}

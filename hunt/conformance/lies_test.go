@@ -36,7 +36,9 @@ type liar struct {
 	request   func(*hunt.Request)
 	search    func(context.Context, *hunt.Translation, frames) frames
 	close     func() error
-	deaf      bool // it does not hear that the source is broken
+	refuse    func() error // of Translate
+	asked     atomic.Int64 // for a lie to count
+	deaf      bool         // it does not hear that the source is broken
 }
 
 func (l *liar) Describe(ctx context.Context) (*hunt.Description, error) {
@@ -48,6 +50,11 @@ func (l *liar) Describe(ctx context.Context) (*hunt.Description, error) {
 }
 
 func (l *liar) Translate(r hunt.Request) (*hunt.Translation, error) {
+	if l.refuse != nil {
+		if err := l.refuse(); err != nil {
+			return nil, err
+		}
+	}
 	t, err := l.Memory.Translate(r)
 	if err == nil && l.translate != nil {
 		l.translate(t)
@@ -309,6 +316,29 @@ func capped(n int, pick func(arrow.RecordBatch) arrow.RecordBatch) func(*liar) {
 				in = eachBatch(in, pick)
 			}
 			return cut(n, in)
+		}
+	}
+}
+
+// atCeiling gives other frames instead of the end of a search that came to its ceiling of 37 rows.
+func atCeiling(instead func(hunt.End) []hunt.Frame) func(*liar) {
+	return func(l *liar) {
+		capped(37, nil)(l)
+		at := l.search
+		l.search = func(ctx context.Context, t *hunt.Translation, in frames) frames {
+			return func(yield func(hunt.Frame, error) bool) {
+				for f, err := range at(ctx, t, in) {
+					list := []hunt.Frame{f}
+					if end, ok := f.(hunt.End); ok && end.Truncated {
+						list = instead(end)
+					}
+					for _, f := range list {
+						if !yield(f, err) {
+							return
+						}
+					}
+				}
+			}
 		}
 	}
 }
@@ -724,6 +754,29 @@ func liesAboutFrames() []lie {
 				})
 			}
 		}), []string{"Contents"}},
+		{"gives the same rows again at its ceiling", plainly(func(l *liar) {
+			capped(37, nil)(l)
+			l.request = func(r *hunt.Request) { r.After = nil }
+		}), []string{"Contents", "Order"}},
+		{"truncates at its ceiling without a reason", plainly(atCeiling(func(hunt.End) []hunt.Frame { return []hunt.Frame{hunt.End{Truncated: true}} })), []string{"Frames"}},
+		{"counts less than nothing at its ceiling", plainly(atCeiling(func(e hunt.End) []hunt.Frame {
+			e.Duplicates = -5
+			return []hunt.Frame{e}
+		})), []string{"Frames"}},
+		{"goes on after the end at its ceiling", plainly(atCeiling(func(e hunt.End) []hunt.Frame { return []hunt.Frame{e, hunt.Watermark{Time: 1}} })), []string{"Frames"}},
+		{"ends twice at its ceiling", plainly(atCeiling(func(e hunt.End) []hunt.Frame { return []hunt.Frame{e, e} })), []string{"Frames"}},
+		{"progress goes back before its ceiling", plainly(atCeiling(func(e hunt.End) []hunt.Frame {
+			return []hunt.Frame{hunt.Progress{RowsScanned: 9}, hunt.Progress{RowsScanned: 8}, e}
+		})), []string{"Frames"}},
+		{"does not translate beyond its ceiling", func(_ *testing.T, l *liar) {
+			capped(37, nil)(l)
+			l.refuse = func() error {
+				if l.asked.Add(1)%2 == 0 {
+					return hunt.Errorf(hunt.SourceFailed, "not that one")
+				}
+				return nil
+			}
+		}, []string{"Contents"}},
 		{"truncates without a reason", plainly(changedEnd(func(e *hunt.End) { e.Truncated = true })), []string{"Frames"}},
 		{"progress goes back", plainly(ending(hunt.Progress{RowsScanned: 9}, hunt.Progress{RowsScanned: 8}, hunt.End{})), []string{"Frames"}},
 		{"tells a gap without an error", plainly(ending(hunt.PartFailed{Part: "x"}, hunt.End{})), []string{"Frames"}},
@@ -987,6 +1040,40 @@ func TestLiesAreCaught(t *testing.T) {
 	}
 }
 
+// careful is a sound source of which one search gives no more than 37 rows: it tells how far it has come, and translates nothing while it
+// is broken and after it was closed, as a process that is gone.
+func careful(l *liar) {
+	capped(37, nil)(l)
+	at := l.search
+	l.search = func(ctx context.Context, t *hunt.Translation, in frames) frames { return counted(at(ctx, t, in)) }
+	var closed atomic.Bool
+	l.close = func() error { closed.Store(true); return l.Memory.Close() }
+	l.refuse = func() error {
+		if closed.Load() || l.src.broken.Load() {
+			return hunt.Errorf(hunt.SourceUnavailable, "the process is gone")
+		}
+		return nil
+	}
+}
+
+// counted tells after each batch how many rows have come.
+func counted(in frames) frames {
+	return func(yield func(hunt.Frame, error) bool) {
+		rows := int64(0)
+		for f, err := range in {
+			if !yield(f, err) {
+				return
+			}
+			if b, ok := f.(*hunt.Batch); ok {
+				rows += b.Record.NumRows()
+				if !yield(hunt.Progress{RowsScanned: rows, Done: 1, Total: 2}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // TestTruthPasses is the other half: the same connection without a lie, loaded and surveyed.
 func TestTruthPasses(t *testing.T) {
 	loaded := suite(func(*liar) {})
@@ -995,7 +1082,7 @@ func TestTruthPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	surveyed.Open, surveyed.Rows = nil, 120 // so that a part of the events is compared
-	bounded := suite(capped(37, nil))
+	bounded := suite(careful)
 	for name, s := range map[string]conformance.Suite{"loaded": loaded, "surveyed": surveyed, "loaded, 37 rows a search": bounded} {
 		t.Run(name, func(t *testing.T) {
 			session, err := s.Begin(t.Context())

@@ -211,20 +211,20 @@ func (c *Connection) hold(d time.Duration) {
 // Translate implements hunt.Connector. It does not open the connection; the error is SOURCE_UNAVAILABLE, or that of opening, while it
 // is not open, and SOURCE_TIMEOUT if the connector does not answer: its process may hang.
 func (c *Connection) Translate(r hunt.Request) (*hunt.Translation, error) {
-	t, err := c.translate(r)
+	t, err := c.translate(context.Background(), r)
 	if err != nil {
 		return nil, c.located(err)
 	}
 	return t, nil
 }
 
-func (c *Connection) translate(r hunt.Request) (*hunt.Translation, *hunt.Error) {
+func (c *Connection) translate(ctx context.Context, r hunt.Request) (*hunt.Translation, *hunt.Error) {
 	inner, failure := c.opening.now()
 	if failure != nil {
 		return nil, failure
 	}
 	defer inner.leave()
-	ctx, cancel := context.WithTimeoutCause(context.Background(), c.options.TranslateDeadline, late("translate", "the connector did not say in time what it would ask"))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.options.TranslateDeadline, late("translate", "the connector did not say in time what it would ask"))
 	defer cancel()
 	return bounded(ctx, c, func() (*hunt.Translation, *hunt.Error) { return translateOnce(inner, r) })
 }
@@ -279,7 +279,7 @@ func (a *answer) run(ctx context.Context, t *hunt.Translation) *hunt.Error {
 			return stopped(ctx)
 		}
 		a.c.tasks.log("a slow reader goes on alone")
-		if t, err = a.c.translate(a.progress.resume()); err != nil {
+		if t, err = a.c.translate(ctx, a.progress.resume()); err != nil {
 			return err
 		}
 		key = searchDigest(t)

@@ -235,8 +235,14 @@ func (f *flight) lead() *reader {
 
 // room waits until the source may be asked for more: the foremost reader waits, or it has the last frame in hand and memory has room
 // for one more. The error is the cause of ctx's end.
-func (f *flight) room(ctx context.Context) error {
-	for !f.mayAsk() {
+func (f *flight) room(ctx context.Context) error { return f.until(ctx, f.mayAsk) }
+
+// drained waits until the foremost reader has read all that is there and waits for more. The error is the cause of ctx's end.
+func (f *flight) drained(ctx context.Context) error { return f.until(ctx, f.thirsty) }
+
+// until waits until holds, which is asked again whenever a reader has done something. The error is the cause of ctx's end.
+func (f *flight) until(ctx context.Context, holds func() bool) error {
+	for !holds() {
 		select {
 		case <-f.wakeup:
 		case <-ctx.Done():
@@ -246,6 +252,22 @@ func (f *flight) room(ctx context.Context) error {
 	return nil
 }
 
+func (f *flight) thirsty() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lead := f.lead()
+	return lead != nil && lead.waiting && f.unread(lead) <= 0
+}
+
+// unread is how many frames a reader has neither read nor in hand.
+func (f *flight) unread(r *reader) int {
+	n := f.base + len(f.log) - r.at
+	if r.holds {
+		n--
+	}
+	return n
+}
+
 func (f *flight) mayAsk() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -253,10 +275,7 @@ func (f *flight) mayAsk() bool {
 	if lead == nil { // all have left: the search is about to be cancelled
 		return false
 	}
-	unread := f.base + len(f.log) - lead.at
-	if lead.holds {
-		unread--
-	}
+	unread := f.unread(lead)
 	if unread > 0 || lead.waiting {
 		return unread <= 0
 	}

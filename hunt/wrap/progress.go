@@ -1,6 +1,7 @@
 package wrap
 
 import (
+	"math"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -19,8 +20,11 @@ type progress struct {
 	from    *hunt.Key    // where the search that runs now was resumed, nil if it began at the start
 	told    map[gap]int64
 	seen    map[gap]int64 // by the search that runs now
-	scanned int64         // by it
+	came    int64         // rows from it, given before or not
+	parts   hunt.Progress // what it said last, with the rows that it scanned
 	before  int64         // rows scanned by the searches before it
+	mark    int64         // its watermark, math.MaxInt64 before it told one
+	least   int64         // the least watermark of the searches before it
 }
 
 // gap names what a PartFailed or Rejected is about.
@@ -32,7 +36,7 @@ type gap struct {
 }
 
 func newProgress(ref hunt.ConnectionRef, r hunt.Request) *progress {
-	return &progress{ref: ref, request: r, told: map[gap]int64{}, seen: map[gap]int64{}}
+	return &progress{ref: ref, request: r, told: map[gap]int64{}, seen: map[gap]int64{}, mark: math.MaxInt64, least: math.MaxInt64}
 }
 
 // resume returns what to ask next, and from now on takes frames of that search.
@@ -43,9 +47,10 @@ func (p *progress) resume() hunt.Request {
 		key.UID = strings.Clone(key.UID) // the key must not keep its batch
 		p.last, p.from, r.After = &key, &key, &key
 	}
-	p.seen = map[gap]int64{}
-	p.before += p.scanned
-	p.scanned = 0
+	p.seen, p.came = map[gap]int64{}, 0
+	p.before += p.parts.RowsScanned
+	p.parts.RowsScanned = 0
+	p.least, p.mark = min(p.least, p.mark), math.MaxInt64
 	return r
 }
 
@@ -55,8 +60,12 @@ func (p *progress) take(f hunt.Frame) hunt.Frame {
 	case *hunt.Batch:
 		return p.batch(f)
 	case hunt.Progress:
-		p.scanned = max(p.scanned, f.RowsScanned)
-		f.RowsScanned += p.before
+		f.RowsScanned = max(p.parts.RowsScanned, f.RowsScanned)
+		p.parts = f
+		return p.sum()
+	case hunt.Watermark:
+		p.mark = f.Time
+		f.Time = min(f.Time, p.least) // what came later is not among the rows of the searches before
 		return f
 	case hunt.PartFailed:
 		g := gap{part: f.Part}
@@ -73,12 +82,19 @@ func (p *progress) take(f hunt.Frame) hunt.Frame {
 		return f
 	case hunt.End:
 		if f.RowsScanned >= 0 {
-			p.scanned = max(p.scanned, f.RowsScanned)
-			f.RowsScanned += p.before
+			p.parts.RowsScanned = max(p.parts.RowsScanned, f.RowsScanned)
+			f.RowsScanned = p.sum().RowsScanned
 		}
 		return f
 	}
 	return f
+}
+
+// sum is how far the answer has come, with all searches of it.
+func (p *progress) sum() hunt.Progress {
+	sum := p.parts
+	sum.RowsScanned += p.before
+	return sum
 }
 
 // batch drops rows that were given before the search was resumed; a source may give more rows than asked.
@@ -87,6 +103,7 @@ func (p *progress) batch(b *hunt.Batch) hunt.Frame {
 	if rec.NumRows() == 0 {
 		return nil
 	}
+	p.came += rec.NumRows()
 	if p.from != nil && !p.beyond(rec) {
 		if rec = vector.After(rec, p.ref, p.request.Order, p.from); rec.NumRows() == 0 {
 			return nil
@@ -95,19 +112,37 @@ func (p *progress) batch(b *hunt.Batch) hunt.Frame {
 			b = &hunt.Batch{Record: rec}
 		}
 	}
-	us, uid := vector.KeyAt(rec, int(rec.NumRows())-1)
-	p.last = &hunt.Key{Time: us, Tenant: p.ref.Tenant, Connection: p.ref.Connection, UID: uid}
+	last := p.keyAt(rec, int(rec.NumRows())-1)
+	p.last = &last
 	return b
+}
+
+// moved says whether the answer has come further with the search that runs now: beyond the key from which that was asked.
+func (p *progress) moved() bool {
+	from := p.from
+	if from == nil {
+		from = p.request.After
+	}
+	return p.last != nil && (from == nil || p.after(*p.last, *from))
 }
 
 // beyond says whether the first row comes after the key where the search was resumed, as all do at a source that does as asked.
 func (p *progress) beyond(rec arrow.RecordBatch) bool {
-	us, uid := vector.KeyAt(rec, 0)
-	c := hunt.Key{Time: us, Tenant: p.ref.Tenant, Connection: p.ref.Connection, UID: uid}.Compare(*p.from)
+	return p.after(p.keyAt(rec, 0), *p.from)
+}
+
+// keyAt is the key of a row; its uid is the batch's.
+func (p *progress) keyAt(rec arrow.RecordBatch, row int) hunt.Key {
+	us, uid := vector.KeyAt(rec, row)
+	return hunt.Key{Time: us, Tenant: p.ref.Tenant, Connection: p.ref.Connection, UID: uid}
+}
+
+// after says whether k comes after other in the order that was asked for.
+func (p *progress) after(k, other hunt.Key) bool {
 	if p.request.Order == hunt.TimeDesc {
-		return c < 0
+		k, other = other, k
 	}
-	return c > 0
+	return k.Compare(other) > 0
 }
 
 // news returns how many of n at the gap were not told by the searches before. Within one search everything is told.

@@ -21,26 +21,25 @@ type search struct {
 	tries    int   // since the answer began or came to the ceiling
 	barren   int   // in a row that brought no new row
 	rows     int64 // new ones of this try
-	full     bool  // this try came to the ceiling, so there may be more rows
-	repeats  int64 // rows that the source left out, of the tries that came to the ceiling
+	more     bool  // this try came to the ceiling, so there may be rows after the last
+	repeats  int64 // rows that the source left out; the most of any try, see hunt.End
 }
 
 // run asks until the answer is complete. The error is the last one, and says how many tries there were.
 func (s *search) run(ctx context.Context) *hunt.Error {
 	for {
 		s.tries++
-		s.rows, s.full = 0, false
+		s.rows, s.more = 0, false
 		err := s.try(ctx)
-		if err == nil && !s.full {
+		switch {
+		case err != nil:
+		case !s.more:
 			return nil
+		case s.out.drained(ctx) != nil: // a reader who has enough must not cost the source another search
+			return stopped(ctx)
 		}
-		failed := err != nil
 		if err = s.again(ctx, err); err != nil {
 			return s.final(err)
-		}
-		if failed {
-			s.c.health.count(func(h *Health) { h.Retries++ })
-			s.c.options.Log("a search is tried again", "connection", s.c.options.Ref.String(), "try", s.tries+1)
 		}
 	}
 }
@@ -59,15 +58,31 @@ func (s *search) again(ctx context.Context, err *hunt.Error) *hunt.Error {
 			if e := s.pause(ctx, err); e != nil {
 				return e
 			}
+			s.c.health.count(func(h *Health) { h.Retries++ })
+			s.c.options.Log("a search is tried again", "connection", s.c.options.Ref.String(), "try", s.tries+1)
 		}
-		t, failure := s.c.translate(s.progress.resume())
-		if failure == nil {
+		t, failure := s.translate(ctx)
+		switch {
+		case failure == nil:
 			s.t = t
 			return nil
+		case ctx.Err() != nil:
+			return stopped(ctx)
 		}
 		s.tries++
 		err = failure
 	}
+}
+
+// translate translates what is left of the request, in the time that is left for the source.
+func (s *search) translate(ctx context.Context) (*hunt.Translation, *hunt.Error) {
+	defer s.clock.spend(time.Now())
+	if s.clock.limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.clock.left, late("search", "the source did not answer before its deadline"))
+		defer cancel()
+	}
+	return s.c.translate(ctx, s.progress.resume())
 }
 
 // pause waits after a try that failed; the error says why there is to be none after it.
@@ -194,13 +209,19 @@ func (s *search) read(ctx context.Context, g *guard) *hunt.Error {
 	}
 }
 
-// ended hands the end on, unless the source has come to its ceiling: then what comes after the last row is asked for next.
+// ended hands the end on, unless the source has come to its ceiling: then what comes after the last row is asked for next. A source that
+// came to it without a row after the one from which it was asked would give the same again for ever, so the answer ends truncated.
 func (s *search) ended(end hunt.End) {
-	s.repeats += end.Duplicates
-	if s.full = s.ceiling > 0 && s.rows > 0 && (end.Truncated || s.rows >= s.ceiling); s.full {
+	s.repeats = max(s.repeats, end.Duplicates)
+	end.Duplicates = s.repeats
+	full := s.ceiling > 0 && (end.Truncated || s.progress.came >= s.ceiling)
+	if s.more = full && s.progress.moved(); s.more {
+		s.out.give(s.progress.sum())
 		return
 	}
-	end.Duplicates = s.repeats
+	if full && s.progress.came > 0 {
+		end.Truncated, end.Reason = true, "the source was asked for what comes after a row and gave nothing new, but as many rows as one search of it may"
+	}
 	s.out.give(end)
 }
 

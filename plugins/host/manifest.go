@@ -3,10 +3,12 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/harrier-xdr/harrier/hunt"
 	"github.com/harrier-xdr/harrier/hunt/mapping/strictyaml"
@@ -49,15 +51,11 @@ func Manifest(path string) (*Plugin, error) {
 		e.Op, e.Source = "plugin: manifest", file
 		return e
 	}
-	info, err := os.Stat(file)
+	text, err := manifestText(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case err == nil && info.Size() > maxManifest:
-		return nil, bad("it has %d bytes; %d are the most", info.Size(), maxManifest)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
+	case err != nil:
 		return nil, bad("it cannot be read: %w", err)
 	}
 	var m Plugin
@@ -70,6 +68,23 @@ func Manifest(path string) (*Plugin, error) {
 	return &m, nil
 }
 
+// manifestText reads a manifest. What is no file is refused before it is read: a pipe would never end.
+func manifestText(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, errors.New("it is no file"))
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err == nil && len(text) > maxManifest {
+		err = fmt.Errorf("it has more than %d bytes", maxManifest)
+	}
+	return text, err
+}
+
 // Differs says in what a manifest is not of the executable that serves a connection, by what that says of itself; "" if it is.
 func (m *Plugin) Differs(a *hunt.Artifact) string {
 	switch {
@@ -77,6 +92,8 @@ func (m *Plugin) Differs(a *hunt.Artifact) string {
 		return fmt.Sprintf("it is of the plugin %s; the executable says that it is %s", protocol.Line(m.Name), a.Name)
 	case m.Version != a.Version:
 		return fmt.Sprintf("it is of version %s; the executable says that it is %s", protocol.Line(m.Version), a.Version)
+	case m.Protocol != a.Protocol:
+		return fmt.Sprintf("it is of protocol version %d; the executable speaks %d", m.Protocol, a.Protocol)
 	}
 	return ""
 }

@@ -2809,7 +2809,8 @@ type End struct {
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Rows scanned; -1 if not known.
 	RowsScanned int64 `protobuf:"zigzag64,3,opt,name=rows_scanned,json=rowsScanned,proto3" json:"rows_scanned,omitempty"`
-	// Identical records that were left out as one event.
+	// Identical records that were left out as one event: those that the search met, or all of the stream where the source counts them when it
+	// keeps them. Of the searches of one answer the largest counts.
 	Duplicates int64 `protobuf:"varint,4,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
 	// Events of the stream that have no time and so are in no range.
 	Untimed       int64 `protobuf:"varint,5,opt,name=untimed,proto3" json:"untimed,omitempty"`
