@@ -1,10 +1,13 @@
 package elastic
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
@@ -111,13 +114,36 @@ func (s *search) shardGap(f shardFailure, names string) gap {
 // noCopy is what a cluster says of a shard of which there is no copy that can be asked.
 const noCopy = "no_shard_available_action_exception"
 
-// absence finds out why there is no copy of a shard.
+// absence finds out why there is no copy of a shard, once for each index.
 func (s *search) absence(index string) (hunt.Code, string) {
-	_, err := s.e.client.do(s.ctx, esapi.IndicesExistsRequest{Index: []string{index}}, nil)
-	if r := refusalOf(err); r != nil && r.status == http.StatusNotFound {
+	deleted, _ := s.deleted.LoadOrStore(index, sync.OnceValue(func() bool { return s.vanishes(index) }))
+	if deleted.(func() bool)() {
 		return hunt.SourceChanged, "the index was deleted while it was read; ask again"
 	}
 	return hunt.SourceUnavailable, "no node holds the shard; see _cat/shards and _cluster/allocation/explain"
+}
+
+// vanishing is how long an index that is being deleted may still be named by a node that holds no shard of it any more: a node takes the
+// shards away before it lets go of the state of the cluster in which they are.
+const vanishing = time.Second
+
+// vanishes says whether an index is not there any more, now or in a moment.
+func (s *search) vanishes(index string) bool {
+	ctx, cancel := context.WithTimeout(s.ctx, vanishing)
+	defer cancel()
+	for wait := vanishing / 64; ; wait *= 2 {
+		_, err := s.e.client.do(ctx, esapi.IndicesExistsRequest{Index: []string{index}}, nil)
+		if r := refusalOf(err); r != nil && r.status == http.StatusNotFound {
+			return true
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+	}
 }
 
 func throttling(kind string) bool {

@@ -95,6 +95,8 @@ type search struct {
 	mu   sync.Mutex // guards told
 	told map[string]bool
 	gaps atomic.Bool
+
+	deleted sync.Map // index name to func() bool, see absence
 }
 
 // newSearch prepares a search.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -198,6 +200,45 @@ func TestIndexEndsBetweenPages(t *testing.T) {
 		}
 	})
 }
+
+// TestAShardWithoutACopy: while an index is deleted, a node names it longer than it holds its shards; that is told as a deletion. A shard
+// of an index that stays is told as one that no node holds.
+func TestAShardWithoutACopy(t *testing.T) {
+	onAll(t, func(t *testing.T, n *node.Node) {
+		drop(t, n, "copies")
+		do(t, "PUT", n.URL()+"/copies", flowMapping("", ""))
+		flows(t, n, "copies", 0, 10)
+		p := newProxy(t, n)
+		e := overOCSF(t, p.URL, "copies")
+		_, s := described(t, e)
+		for _, c := range []struct {
+			named int64 // how often the node names the index
+			code  hunt.Code
+		}{{0, hunt.SourceChanged}, {3, hunt.SourceChanged}, {math.MaxInt64, hunt.SourceUnavailable}} {
+			var asked atomic.Int64
+			p.set(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodHead && asked.Add(1) > c.named {
+					w.WriteHeader(http.StatusNotFound)
+					return true
+				}
+				return false
+			}, withoutCopy)
+			search(t, e, everything(s), 0).gaps(t, c.code, "copies shard 0")
+			p.set(nil, nil)
+		}
+	})
+}
+
+// withoutCopy makes answers of searches say that no node holds a shard.
+func withoutCopy(r *http.Response) error {
+	return rewrite(r, func(b []byte) []byte {
+		return shards.ReplaceAll(b, []byte(`"_shards":{"total":2,"successful":1,"skipped":0,"failed":1,"failures":[
+			{"shard":0,"index":"copies","reason":{"type":"no_shard_available_action_exception","reason":null}}]}`))
+	})
+}
+
+// shards is what the answer of a healthy search says of its shards.
+var shards = regexp.MustCompile(`"_shards":\{[^{}]*\}`)
 
 // TestIndexMadeAnew: an index that was deleted and made anew with other types of fields is asked in the new way at the next hunt; a query
 // that was made for the old one fails with its name.
