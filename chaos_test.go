@@ -163,19 +163,20 @@ func (w *chaos) lake(data string) string {
 	return fmt.Sprintf("connector: lake, isolation: process, settings: {path: %q}", dir+"/lake")
 }
 
-// coldTries is how often a hunt is asked before any fault: a node that has just started may need longer than the short deadlines of chaos.
-const coldTries = 5
+// coldFor is how long a hunt is asked again before any fault: a node that has just started, on a busy machine, may need longer than the
+// short deadlines of chaos, and the breaker may then leave it alone for a moment.
+const coldFor = 2 * time.Minute
 
 // whole asks a hunt until all of it is searched.
 func (w *chaos) whole(h *hunts.Hunt) *chaosAnswer {
-	for try := 1; ; try++ {
+	for began := time.Now(); ; {
 		a := w.ask(h)
 		late := false
 		for _, l := range a.Coverage.Connections {
 			if l.State == "COMPLETE" || l.State == "PRUNED" || l.State == "IMPOSSIBLE" {
 				continue
 			}
-			if late = l.Error != nil && l.Error.Code == "SOURCE_TIMEOUT"; !late || try == coldTries {
+			if late = l.Error != nil && slices.Contains([]string{"SOURCE_TIMEOUT", "SOURCE_SUSPENDED"}, l.Error.Code); !late || time.Since(began) > coldFor {
 				w.t.Fatalf("%s before any fault: %s is %s %v", h.Name, l.Connection, l.State, l.Error)
 			}
 		}

@@ -21,8 +21,8 @@ func Aged() time.Time { return time.Now().Add(-2 * settled) }
 // NoPatience makes every Describe answer without the files that are not read yet.
 func (f *Files) NoPatience() { f.patience = 0 }
 
-// Patience undoes NoPatience.
-func (f *Files) Patience() { f.patience = patience }
+// Patience makes every Describe wait for all files, however busy the machine is.
+func (f *Files) Patience() { f.patience = time.Hour }
 
 // KeepGone bounds what is remembered of what is gone.
 func (f *Files) KeepGone(n int) { f.keptGone = n }
