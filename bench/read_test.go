@@ -78,6 +78,18 @@ func readTurns(b *testing.B, e *elastic.Elastic, product node.Product, address s
 	}
 	c := connectCluster(b, address)
 	turns, notes = directTurns(b, directWays(c, product, readIndex), want)
+	if product == node.Elasticsearch {
+		d := &directTables{c, readIndex}
+		got, err := d.all(b.Context())
+		if err == nil {
+			err = sameEvents(got, want)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		turns = append(turns, &turn{name: directTable, against: directName, run: whole(func(ctx context.Context) error { _, err := d.all(ctx); return err })})
+		notes = append(notes, directTable+": tables of ES|QL as columns of JSON, fastjson, between the times that a histogram cuts; nothing is checked.")
+	}
 	turns = append(turns, []*turn{
 		{name: subscription, against: directName, target: "<= 1.05", run: whole((&streamReader{network, messageRows, sampleRows, nil}).run)},
 		{name: "Harrier, subscription decoded", against: directName, run: whole(decoded.run)},

@@ -58,6 +58,15 @@ func (p product) major() int {
 	return major
 }
 
+// since says whether the version is known and is not before one of major and minor number.
+func (p product) since(first [2]int) bool {
+	var major, minor int
+	if _, err := fmt.Sscanf(p.version, "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major > first[0] || major == first[0] && minor >= first[1]
+}
+
 // shortcuts says whether "terminated_early" in an answer without documents means nothing: OpenSearch 3 says so whenever it takes an
 // aggregation from what an index knows anyway, which is whole. Nothing but a request's own terminate_after ends a search early, and none
 // has one.

@@ -79,6 +79,7 @@ type search struct {
 	include json.RawMessage // the value of _source in requests
 	columns *valueColumns   // the value of docvalue_fields in requests, nil if documents have to be read
 	byValue atomic.Bool     // read columns instead of documents
+	tables  atomic.Bool     // and these as tables, as far as that works
 	exact   bool            // the cluster evaluates the whole condition, so that a limit may be pushed
 
 	notes    chan hunt.Frame // from the goroutines that read windows
@@ -119,6 +120,7 @@ func (e *Elastic) newSearch(ctx context.Context, t *hunt.Translation) (*search, 
 	s.include = s.includes()
 	s.columns = s.valueColumns()
 	s.byValue.Store(s.columns != nil)
+	s.tables.Store(s.columns != nil && s.product.hasTables() && s.many())
 	var searches []nativeSearch
 	if err := json.Unmarshal([]byte(t.Native), &searches); err != nil {
 		return nil, e.client.fail(hunt.Internal, false, "the native query is not one of this connection: "+err.Error())
@@ -188,6 +190,7 @@ const mostValues = 90
 type valueColumns struct {
 	plain  json.RawMessage // the columns
 	marked json.RawMessage // and longField
+	names  string          // the columns, for ES|QL
 }
 
 // of is what a request asks for. Within a point in time it is known already that no document has longField.
@@ -215,7 +218,7 @@ func (s *search) valueColumns() *valueColumns {
 	}
 	plain, _ := json.Marshal(paths) // texts always encode
 	marked, _ := json.Marshal(append(paths, longField))
-	return &valueColumns{plain, marked}
+	return &valueColumns{plain, marked, columnNames(paths)}
 }
 
 // run yields the frames of a search.

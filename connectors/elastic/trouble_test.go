@@ -673,7 +673,7 @@ func idle(t *testing.T, n *node.Node, before int) {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		tasks := 0
-		for _, one := range do(t, "GET", n.URL()+"/_tasks?actions=*search*,*point_in_time*", "")["nodes"].(map[string]any) {
+		for _, one := range do(t, "GET", n.URL()+"/_tasks?actions=*search*,*point_in_time*,*esql*", "")["nodes"].(map[string]any) {
 			tasks += len(one.(map[string]any)["tasks"].(map[string]any))
 		}
 		open := contexts(t, n)

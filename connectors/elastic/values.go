@@ -162,22 +162,30 @@ func (d *documentDecoder) valueSpan(s *scanner) (span, error) {
 
 // wholeNumber is the length of the number in an array of one whole number that certainly fits into 64 bits, else 0.
 func wholeNumber(b []byte) int {
-	const most = 18
 	if len(b) < 3 || b[0] != '[' {
 		return 0
 	}
-	n := 1
-	if b[1] == '-' {
-		n = 2
+	if n := digits(b[1:]); n > 0 && b[n+1] == ']' {
+		return n
+	}
+	return 0
+}
+
+// digits is the length of a whole number that certainly fits into 64 bits and is not the last in b, else 0.
+func digits(b []byte) int {
+	const most = 18
+	n := 0
+	if len(b) > 0 && b[0] == '-' {
+		n = 1
 	}
 	first := n
 	for n < len(b) && b[n]-'0' <= 9 {
 		n++
 	}
-	if n == len(b) || b[n] != ']' || n == first || n-first > most || b[first] == '0' && n-first > 1 {
+	if n == len(b) || n == first || n-first > most || b[first] == '0' && n-first > 1 {
 		return 0
 	}
-	return n - 1
+	return n
 }
 
 // anySpan reads any value: one text, number, true or false, alone or in an array; anything else is known not to be one.

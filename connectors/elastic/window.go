@@ -165,6 +165,9 @@ func (s *search) start(b bucket, q *queue) error {
 // readWindow reads a window and calls asked when it asks for no more than is under way.
 func (s *search) readWindow(w *window, b bucket, asked func()) error {
 	defer asked()
+	if read, err := s.readTable(w, b, asked); read || err != nil {
+		return err
+	}
 	if s.expected > 0 || s.sweeps() && b.rows > s.pageTarget() {
 		return s.sweep(w, b, asked)
 	}
@@ -245,7 +248,7 @@ type bucket struct {
 // target is how many rows a window is to have: a page, or as many as a sweep may hold.
 func (s *search) target() int64 {
 	page := s.pageTarget()
-	if !s.sweeps() {
+	if s.tabular() || !s.sweeps() {
 		return page
 	}
 	most := page * sweepPages
@@ -261,7 +264,7 @@ func (s *search) target() int64 {
 // mostAhead is how many windows may be read or wait to be handed on.
 func (s *search) mostAhead() int {
 	switch {
-	case !s.sweeps():
+	case s.tabular() || !s.sweeps():
 		return ahead
 	case s.byValue.Load():
 		return valueSweeps
